@@ -1,0 +1,1 @@
+"""For authors: from lessons/*.md and exercises/*.py to executed notebooks."""

@@ -1,0 +1,165 @@
+"""The `medcrypt` command."""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+EPILOG = "`python3 course.py VERB` does the same from a fresh copy of the course: it makes the environment first."
+
+
+def parser():
+    """Every verb and option, with its help."""
+    top = argparse.ArgumentParser(prog="medcrypt", description="MedCrypt Lab: the security of medical-image AI, by hand.", epilog=EPILOG)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+    lab = verbs.add_parser("lab", help="open JupyterLab on your own copies of the lessons",
+                           description="Puts each lesson that is not there yet into your work folder and opens JupyterLab on it. "
+                                       "Nothing in that folder is ever overwritten. Options after -- go to JupyterLab.")
+    lab.add_argument("lesson", nargs="?", help="part of a lesson's name, e.g. fgsm; the first lesson if not said")
+    lab.add_argument("--no-browser", action="store_true", help="start the server without opening a browser")
+    lab.add_argument("--list", action="store_true", help="list the lessons and stop")
+    lab.set_defaults(run=run_lab)
+    test = verbs.add_parser("test", help="run all tests and every notebook",
+                            description="Runs the tests of the package and of every exercise, and with nbval every notebook as shipped and as solved. "
+                                        "Options after -- go to pytest.")
+    test.add_argument("--all", action="store_true", help="also every answer over every seed, through bytes and in a release (slow)")
+    test.set_defaults(run=run_test)
+    build = verbs.add_parser("build", help="for authors: make the notebooks from lessons/ and exercises/",
+                             description="Makes notebooks from their sources and executes them twice: as they are, and with plain CPU instructions.")
+    build.add_argument("lesson", nargs="*", help="parts of lessons' names; all lessons if none is said")
+    what = build.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="only say which notebooks are not what their sources give; runs nothing")
+    what.add_argument("--solved", metavar="DIR", type=Path, help="write the solved edition into DIR")
+    what.add_argument("--weights", action="store_true", help="train the shipped networks anew and say what changed")
+    what.add_argument("--data", action="store_true", help="draw the embedded images anew")
+    build.set_defaults(run=run_build)
+    return top
+
+
+def main(arguments=None):
+    """Run one verb -> exit code. What a person did wrong ends in one sentence."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    passed_on = []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        arguments, passed_on = arguments[:cut], arguments[cut + 1:]
+    top = parser()
+    options = top.parse_args(arguments)
+    if not options.verb:
+        top.print_help()
+        return 2
+    from medcrypt_lab.exercises.source import AuthorError
+    try:
+        return options.run(options, passed_on)
+    except (AuthorError, CourseError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+class CourseError(Exception):
+    """Something a person can mend; the words say how."""
+
+
+# ---------------------------------------------------------------- lab
+def run_lab(options, passed_on):
+    from medcrypt_lab.exercises import work
+    try:
+        lessons = work.copy_lessons()
+    except OSError as error:
+        raise CourseError(f"Your work folder {work.folder()} cannot be written ({error.strerror}). Set MEDCRYPT_WORK to a folder of yours.") from None
+    if not lessons:
+        raise CourseError("This copy of the course holds no lesson: chapters/ is empty. Unpack or clone it again.")
+    if options.list:
+        for path, _, _ in lessons:
+            print(f"{path.parent.name}/{path.stem}")
+        return 0
+    names = [f"{path.parent.name}/{path.stem}" for path, _, _ in lessons]
+    fitting = [path for (path, _, _), name in zip(lessons, names) if (options.lesson or "") in name]
+    if not fitting:
+        raise CourseError(f"No lesson is called {options.lesson!r}. There are: {', '.join(names)}.")
+    for path, new, older in lessons:
+        if new:
+            trust(path)
+        elif older:
+            print(f"{path.parent.name}/{path.stem}: the course has a newer edition; your copy stays as it is. "
+                  "Rename or move yours, and the next start puts the new one beside it.")
+    print(f"Your lessons are in {work.folder()}. Stop the server with Ctrl-C here.")
+    return start_jupyterlab(work.folder(), fitting[0], options.no_browser, passed_on)
+
+
+def trust(notebook):
+    """Sign a copy that the course itself made, so that its cards show in full before anything was run."""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+    try:
+        NotebookNotary().sign(nbformat.read(notebook, 4))
+    except Exception as error:          # an unwritable or foreign signature store costs only looks
+        print(f"{notebook.name} could not be marked as trusted ({error}); its cards look plainer until you run them.", file=sys.stderr)
+
+
+def start_jupyterlab(folder, notebook, no_browser, passed_on):
+    """Run JupyterLab in the work folder, opened on the notebook, until it ends -> its exit code."""
+    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "MEDCRYPT_WORK": str(folder)}
+    settings = str(Path(__file__).parent / "jupyter")
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")]))
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
+               f"--LabApp.default_url=/lab/tree/{notebook.relative_to(folder).as_posix()}"]
+    command += ["--no-browser"] if no_browser else []
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        print("You are root; JupyterLab is told to run all the same. An ordinary user is safer.")
+        command.append("--allow-root")
+    process = subprocess.Popen([*command, *passed_on], env=environment, cwd=folder)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:       # JupyterLab got it too, and asks whether to stop
+            continue
+
+
+# ---------------------------------------------------------------- test
+def run_test(options, passed_on):
+    try:
+        import nbval  # noqa: F401
+        import pytest  # noqa: F401
+    except ImportError as error:
+        raise CourseError(f"The tests need {error.name}: run `python3 course.py test`, which installs it.") from None
+    from medcrypt_lab.authoring import build
+    from medcrypt_lab.exercises import files
+    course = files.root()
+    with tempfile.TemporaryDirectory(prefix="medcrypt-solved-") as folder:
+        build.solved(Path(folder))
+        command = [sys.executable, "-m", "pytest", "-c", str(course / "pyproject.toml"), f"--rootdir={course}",
+                   "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", f"--nbval-sanitize-with={course / 'tests' / 'nbval.cfg'}",
+                   str(course / "tests"), str(course / "chapters"), folder]
+        command += ["--all"] if options.all else []
+        return subprocess.call([*command, *passed_on], cwd=course)
+
+
+# ---------------------------------------------------------------- build
+def run_build(options, passed_on):
+    try:
+        import jupytext  # noqa: F401
+    except ImportError:
+        raise CourseError("Building needs jupytext: run `python3 course.py build`, which installs it.") from None
+    from medcrypt_lab.authoring import build
+    if options.weights or options.data:
+        from medcrypt_lab.generators import build as generated
+        print(generated.build_weights() if options.weights else generated.build())
+        return 0
+    if options.check:
+        sentences = build.stale(options.lesson)
+        print("\n".join(sentences) or "Every notebook is what its sources give.")
+        return 1 if sentences else 0
+    if options.solved:
+        for path in build.solved(options.solved, options.lesson):
+            print(path)
+        return 0
+    try:
+        build.build(options.lesson)
+    except RuntimeError as error:
+        raise CourseError(str(error)) from None
+    return 0

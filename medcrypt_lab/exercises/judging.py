@@ -1,0 +1,161 @@
+"""Judging: one exercise, one answer, one outcome. The same for a notebook, a test and a grader."""
+import inspect
+import time
+import traceback
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import calling, vocabulary, wire
+from .vocabulary import NotYet
+
+UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"
+
+
+@dataclass
+class Outcome:
+    """What a check found. passed: (property, points) in order. show: (expected, got) or None. where: [function, line, text] or None."""
+
+    id: str
+    total: int
+    status: str = UNTRIED
+    passed: list = field(default_factory=list)
+    failed: str = None          # the property that does not hold
+    sentence: str = None
+    misconception: str = None
+    show: tuple = None
+    where: list = None
+    notes: list = field(default_factory=list)
+    scores: list = field(default_factory=list)
+    printed: str = ""
+    check_error: str = None     # the exception of a check that broke: our fault, or a value that nobody expected
+
+    @property
+    def points(self):
+        return sum(points for _, points in self.passed)
+
+
+class Local:
+    """The runner of a notebook: the answer's functions, called in this process. A worker's runner has the same two methods.
+
+    functions: name -> function.
+    """
+
+    def __init__(self, functions):
+        self.functions = functions
+
+    def source(self, name):
+        """The text of the student's function, or None where it cannot be had."""
+        try:
+            return inspect.getsource(self.functions[name])
+        except (OSError, TypeError, IndexError, SyntaxError):
+            return None
+
+    def call(self, name, args, kwargs, seed, *, without=(), changes=()):
+        """What calling.call reports of one call."""
+        return calling.call(self.functions[name], args, kwargs, seed, without=without, changes=changes)
+
+
+class Answer:
+    """What a check calls. Turns everything that can go wrong in the student's code into NotYet."""
+
+    def __init__(self, exercise, runner, outcome, seed):
+        self._exercise, self._runner, self._outcome, self._seed, self._calls = exercise, runner, outcome, seed, 0
+
+    def __call__(self, *args, **kwargs):
+        return self._call(self._exercise.name, args, kwargs)
+
+    def __getattr__(self, name):
+        if name not in self._exercise.functions:
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self._call(name, args, kwargs)
+
+    def _call(self, name, args, kwargs):
+        if len(self._exercise.functions) > 1 and self._is_stub(name):
+            raise NotYet(f"`{name}` is still empty: its two halves are checked together.", property="is written")
+        self._calls += 1
+        report = self._runner.call(name, args, kwargs, self._seed + self._calls,
+                                   without=self._exercise.without, changes=self._exercise.changes)
+        self._outcome.printed += report["printed"]
+        self._outcome.notes += [n for n in report["notes"] if n not in self._outcome.notes]
+        if report["error"]:
+            self._outcome.where = report["error"]["where"]
+            raise _not_yet(report["error"], name)
+        if report["changed"]:
+            raise _changed(*report["changed"][0])
+        if self._exercise.changes:
+            return report["result"], *report["changes"].values()
+        return report["result"]
+
+    def _is_stub(self, name):
+        text = self._runner.source(name)
+        return text is not None and self._exercise.is_stub(text, name)
+
+
+def _not_yet(error, name):
+    """The sentence for an error that the answer raised."""
+    kind, message = error["type"], error["message"]
+    if kind == "Signature":
+        return NotYet(f"The arguments of `{name}` should stay as they were in the exercise ({message}).", property="can be called")
+    if kind == "NotPlain":
+        return NotYet(f"Your function returned {message}; return plain numbers, text, bytes, lists, arrays or tensors.", property="returns plain data")
+    if kind == "Forbidden":
+        words = message[0].upper() + message[1:] + "."
+        return NotYet(words, property="is your own", misconception=words)
+    return NotYet(f"Your code stopped with {kind}: {message}", property="runs without an error")
+
+
+def _changed(name, what):
+    """The sentence for an argument that came back changed."""
+    if what == "mode":
+        words = (f"Your function left `{name}` in another mode (training instead of evaluation, or back): dropout and batch "
+                 "normalization now behave otherwise for whoever uses it next.")
+    else:
+        words = f"Your function changed its argument `{name}` in place: whoever called it loses the original. Work on a copy."
+    return NotYet(words, property="leaves its arguments alone", misconception=words)
+
+
+def default_seed(exercise):
+    """The seed of a notebook's check: fixed by the id, so that a card says the same twice."""
+    return zlib.crc32(exercise.id.encode())
+
+
+def judge(exercise, runner, seed=None):
+    """Run the exercise's check on the runner's answer -> Outcome. Raises nothing."""
+    outcome, began = Outcome(exercise.id, exercise.points), time.perf_counter()
+    seed = default_seed(exercise) if seed is None else seed
+    sources = {name: runner.source(name) for name in exercise.functions}
+    if all(text is not None and exercise.is_stub(text, name) for name, text in sources.items()):
+        return outcome
+    token = vocabulary.current.set(outcome)
+    try:
+        with calling.kept_state(), calling.captured():
+            exercise.check(Answer(exercise, runner, outcome, seed), vocabulary.Random(seed))
+        outcome.status = RIGHT
+    except NotYet as error:
+        outcome.status = WRONG
+        outcome.sentence, outcome.failed, outcome.misconception = error.sentence, error.property, error.misconception
+        if error.got is not None or error.expected is not None:
+            outcome.show = (error.expected, error.got)
+    except KeyboardInterrupt:
+        outcome.status, outcome.failed = WRONG, "comes to an end"
+        outcome.sentence = f"You stopped it after {time.perf_counter() - began:.0f} s. Does a loop never end?"
+    except Exception as error:
+        _broken(exercise, runner, outcome, error, seed)
+    finally:
+        vocabulary.current.reset(token)
+    return outcome
+
+
+def _broken(exercise, runner, outcome, error, seed):
+    """A check that raised: a value that it could not read if the reference passes with the same seed, else our own fault."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    outcome.check_error = f"{type(error).__name__}: {str(error)[:200]} ({Path(last.filename).name}, line {last.lineno})"
+    theirs = getattr(runner, "functions", None) is not exercise.references
+    if theirs and exercise.references and judge(exercise, Local(exercise.references), seed).status == RIGHT:
+        outcome.status, outcome.failed = WRONG, "returns what was asked for"
+        outcome.sentence = ("Your function returned something that our check could not read, while our own answer passes it. "
+                            "Look at the type and the shape of what you return.")
+    else:
+        outcome.status = BROKEN
+        outcome.sentence = f"The check of {exercise.id} itself broke: that is our fault, not yours."

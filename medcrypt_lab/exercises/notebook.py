@@ -1,0 +1,238 @@
+"""In a notebook: the decorator that judges a cell's function, the lesson that goes on, solutions, progress, verdicts."""
+import ast
+import functools
+import html
+import inspect
+import re
+import zlib
+
+from . import card, files, judging, source, work
+
+OUTCOMES = ("stands under ", "broken", "not a cipher", "reproduced", "partly reproduced", "not reproduced")
+TRIES_BEFORE_SOLUTION = 2
+EXERCISE_CELL = re.compile(r'\s*@exercise\(\s*["\']([\w.]+)["\']\s*\)')
+
+_halves = {}                # exercise id -> its functions seen so far, for exercises of several functions
+_waiting = {}               # in a release: name -> the exercise that must be solved before it exists
+
+
+def show(text, markup):
+    """Display HTML with its plain-text twin; outside IPython print the text."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(text)
+        return
+    if get_ipython() is None:
+        print(text)
+    else:
+        display({"text/plain": text, "text/html": markup}, raw=True)
+
+
+def exercise(id):
+    """Judge the function under it, show the card, and give the name to the student's function or, until it is right, to ours.
+
+    id: "chapter.name". The student's own function stays reachable as NAME.yours. Never raises.
+    """
+    def decorate(function):
+        try:
+            return _decorate(files.get(id), function)
+        except files.Unknown as error:
+            show(*card.box(f"! {error}", card.LOOK[judging.WRONG][0]))
+        except Exception as error:
+            show(*card.box(f"! {id} could not be judged: that is our fault, not yours. Please report it where you got this course, "
+                           f"with these words: {type(error).__name__}: {error}", card.LOOK[judging.BROKEN][0]))
+        return function
+    return decorate
+
+
+def _decorate(exercise, function):
+    home = getattr(function, "__globals__", {})
+    if len(exercise.functions) == 1:
+        return _judged(exercise, {exercise.name: function}, home)[exercise.name]
+    name = getattr(function, "__name__", "")
+    if name not in exercise.functions:
+        show(*card.box(f"! {exercise.id} asks for {' and '.join(exercise.functions)}; this function is called {name}.", card.LOOK[judging.WRONG][0]))
+        return function
+    halves = _halves.setdefault(exercise.id, {})
+    halves[name] = function
+    missing = [n for n in exercise.functions if n not in halves]
+    if name != exercise.functions[-1] or missing:
+        return function             # judged with the last of them
+    results = _judged(exercise, dict(halves), home)
+    home.update(results)
+    return results[name]
+
+
+def _judged(exercise, functions, home):
+    """Judge, record, show -> name -> what the name shall mean below."""
+    before = {name: home[name] for name in functions if name in home}
+    home.update(functions)          # so that an answer that calls itself does not call an earlier run's
+    try:
+        outcome = judging.judge(exercise, judging.Local(functions))
+    finally:
+        for name in functions:
+            home.pop(name, None)
+        home.update(before)
+    called = getattr(functions.get(exercise.name), "__name__", exercise.name)
+    if len(functions) == 1 and called != exercise.name:
+        outcome.notes.append(f"Your function is called {called}; the cells below know it as {exercise.name}.")
+    _record(exercise, outcome, functions)
+    show(*card.draw(exercise, outcome, fallback=bool(exercise.references)))
+    _settle(exercise, solved=outcome.status == judging.RIGHT)
+    results = {name: _meaning(exercise, outcome, name, function) for name, function in functions.items()}
+    home.update({name: result for name, result in results.items() if name != called})
+    return results
+
+
+def _record(exercise, outcome, functions):
+    if outcome.status in (judging.WRONG, judging.RIGHT):
+        local = judging.Local(functions)
+        text = "".join(str(source.bones(t)) if (t := local.source(n)) else "" for n in functions)
+        work.record({"event": "try", "id": exercise.id, "status": outcome.status, "points": outcome.points,
+                     "code": f"{zlib.crc32(text.encode()):08x}", "misconception": outcome.misconception})
+
+
+def _meaning(exercise, outcome, name, function):
+    """What the cells below call: the student's function if it is right, else the reference where there is one."""
+    if outcome.status == judging.RIGHT:
+        function.yours = function
+        return function
+    return _stand_in(exercise, name, function)
+
+
+def _stand_in(exercise, name, yours):
+    """The reference behind a wrapper that does not show its source; `yours` is the student's own."""
+    if name not in exercise.references:
+        return yours
+    reference = exercise.references[name]
+
+    def stand_in(*args, **kwargs):
+        return reference(*args, **kwargs)
+    functools.update_wrapper(stand_in, reference, updated=())
+    del stand_in.__wrapped__        # `name??` would follow it to the answer
+    stand_in.__signature__ = inspect.signature(reference)
+    stand_in.yours = yours
+    return stand_in
+
+
+def _settle(exercise, solved):
+    """In a release: note whose cells must wait, or no longer."""
+    for name in [n for n, id in _waiting.items() if id == exercise.id]:
+        del _waiting[name]
+    if not solved and not exercise.references:
+        _waiting.update(dict.fromkeys(exercise.functions, exercise.id))
+
+
+def solution(id):
+    """Show the reference answer, after success or two different tries."""
+    try:
+        found = files.get(id)
+    except files.Unknown as error:
+        show(*card.box(f"! {error}"))
+        return
+    result = work.results().get(id, {"solved": False, "tries": 0})
+    if not found.references:
+        show(*card.box(f"This edition of the course holds no solution of {id}."))
+    elif not result["solved"] and result["tries"] < TRIES_BEFORE_SOLUTION:
+        show(*card.box(f"The solution of {id} opens once it is right, or after {TRIES_BEFORE_SOLUTION} different answers; you have tried {result['tries']}."))
+    else:
+        text = source.ExerciseText(files.find(id)).reference_cell
+        show(text, f'<pre style="padding:8px 14px;border-left:5px solid #35b26a">{html.escape(text)}</pre>')
+
+
+def progress():
+    """Show what is solved and tried, exercise by exercise."""
+    results = work.results()
+    box = card.Card("#8a8f98")
+    paths = sorted((files.root() / "chapters").glob("[0-9][0-9]_*/exercises/*.py"))
+    solved = sum(r["solved"] for r in results.values())
+    box.add(f"{solved} of {len(paths)} exercises solved")
+    for path in paths:
+        id = path.parent.parent.name[3:] + "." + path.stem
+        result = results.get(id)
+        status = judging.UNTRIED if result is None else judging.RIGHT if result["solved"] else judging.WRONG
+        color, sign, words = card.LOOK[status]
+        box.add(f"{sign} {id}: {'solved' if status == judging.RIGHT else words}",
+                f'<span style="color:{color}">{sign}</span> {html.escape(id)}: {"solved" if status == judging.RIGHT else words}')
+    show(box.plain, box.html)
+
+
+def verdict(row, *, metric, published, measured, attack, outcome, because):
+    """A system's verdict as a box. row: its id in the survey's tables, e.g. "A1"; all else are sentences or figures as text.
+
+    outcome: "stands under <assumption>", "broken", "not a cipher"; for attacks and rows without a security claim "reproduced",
+    "partly reproduced", "not reproduced". ValueError for anything else.
+    """
+    if not (outcome in OUTCOMES or outcome.startswith(OUTCOMES[0]) and len(outcome) > len(OUTCOMES[0])):
+        raise ValueError(f"The outcome of verdict {row} is {outcome!r}; it should be one of: {', '.join(OUTCOMES)}<assumption>.")
+    box = card.Card("#4c8fd6")
+    box.add(f"Verdict {row}: {outcome}", f'<b>Verdict {html.escape(row)}:</b> <b style="color:#4c8fd6">{html.escape(outcome)}</b>')
+    for name, value in (("Metric", metric), ("Published", published), ("Measured here", measured), ("Attack", attack), ("Because", because)):
+        box.add(f"{name}: {value}", f'<span style="opacity:.75">{name}:</span> {html.escape(value)}')
+    show(box.plain, box.html)
+
+
+# ---------------------------------------------------------------- cells that cannot run as they are
+def read_cell(lines):
+    """An input transformer: an exercise's cell that Python cannot read becomes a card; in a release a cell that must wait says so."""
+    text = "".join(lines)
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError) as error:
+        found = EXERCISE_CELL.match(text)
+        if not found:
+            return lines
+        message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None) or 1
+        said = (text.splitlines()[line - 1:line] or [""])[0].strip()
+        return [f"import medcrypt_lab.exercises.notebook as _n; globals().update(_n.unreadable({found[1]!r}, {message!r}, {line}, {said!r})); del _n\n"]
+    return _held_back(body) or lines
+
+
+def unreadable(id, message, line, text):
+    """The card of a cell with a syntax error -> the names it would have bound, as ours."""
+    try:
+        exercise = files.get(id)
+    except files.Unknown as error:
+        show(*card.box(f"! {error}", card.LOOK[judging.WRONG][0]))
+        return {}
+    outcome = judging.Outcome(id, exercise.points, status=judging.WRONG, failed="can be read as Python",
+                              sentence=f"Python cannot read it yet: {message}.", where=["", line, text])
+    work.record({"event": "try", "id": id, "status": outcome.status, "points": 0, "code": "unreadable", "misconception": None})
+    show(*card.draw(exercise, outcome, fallback=bool(exercise.references)))
+    _settle(exercise, solved=False)
+    return {name: _stand_in(exercise, name, None) for name in exercise.functions if exercise.references}
+
+
+def _held_back(body):
+    """In a release: the line to run in place of a cell that reads a name which waits, or None. What it would have bound waits too."""
+    if not _waiting:
+        return None
+    bound = set().union(*(source.names_bound(node) for node in body))
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef)}         # a function may call itself
+    used = set().union(*(source.names_used(node) for node in body)) - defined
+    needed = sorted(used & _waiting.keys())
+    if not needed:
+        for name in bound:
+            _waiting.pop(name, None)
+        return None
+    id = _waiting[needed[0]]
+    _waiting.update(dict.fromkeys(bound, id))
+    return [f"import medcrypt_lab.exercises.notebook as _n; _n.wait({id!r}); del _n\n"]
+
+
+def wait(id):
+    """The one line of a cell that was held back."""
+    show(*card.box(f"This cell waits for the exercise {id}: solve it above, then run this cell."))
+
+
+def install():
+    """Let IPython show what it cannot run as a card."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    shell = get_ipython()
+    if shell is not None and read_cell not in shell.input_transformers_post:
+        shell.input_transformers_post.append(read_cell)
