@@ -105,6 +105,8 @@ def start_jupyterlab(folder, notebook, no_browser, passed_on):
     """Run JupyterLab in the work folder, opened on the notebook, until it ends -> its exit code."""
     environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "MEDCRYPT_WORK": str(folder)}
     settings = str(Path(__file__).parent / "jupyter")
+    if "MEDCRYPT_DATA" in environment:      # kernels run in the lessons' folders: a path given from here must not change its meaning
+        environment["MEDCRYPT_DATA"] = ",".join(from_here(part) for part in environment["MEDCRYPT_DATA"].split(","))
     environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")]))
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
                f"--LabApp.default_url=/lab/tree/{notebook.relative_to(folder).as_posix()}"]
@@ -118,6 +120,12 @@ def start_jupyterlab(folder, notebook, no_browser, passed_on):
             return process.wait()
         except KeyboardInterrupt:       # JupyterLab got it too, and asks whether to stop
             continue
+
+
+def from_here(setting):
+    """`chest=FILE` with the path made absolute, where it is one."""
+    name, _, source = setting.partition("=")
+    return f"{name}={Path(source).absolute()}" if source and Path(source).exists() else setting
 
 
 # ---------------------------------------------------------------- test

@@ -3,7 +3,8 @@ import os
 from pathlib import Path
 
 # They reach the kernels through the environment.
-os.environ.update(PYTHONHASHSEED="0", TQDM_DISABLE="1", MEDCRYPT_PROGRESS="off", MEDCRYPT_ROOT=str(Path(__file__).resolve().parents[1]))
+os.environ.update(PYTHONHASHSEED="0", TQDM_DISABLE="1", MEDCRYPT_PROGRESS="off")
+os.environ.setdefault("MEDCRYPT_ROOT", str(Path(__file__).resolve().parents[1]))
 os.environ.pop("MEDCRYPT_DATA", None)
 
 

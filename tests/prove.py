@@ -20,7 +20,14 @@ def odd_values():
             torch.zeros(2, 3, dtype=torch.int64), numpy.zeros((0, 3)), numpy.array(["a"]), numpy.float64(1)]
 
 
-class ThroughBytes(judging.Local):
+class Tried(judging.Local):
+    """An answer that is judged even if it is the stub: the @given function of a find-the-bug exercise is proved as a wrong answer too."""
+
+    def source(self, name):
+        return None
+
+
+class ThroughBytes(Tried):
     """A second runner: every argument and result is encoded to bytes and decoded again, as across a process boundary."""
 
     def call(self, name, args, kwargs, seed, *, without=(), changes=()):
@@ -46,7 +53,7 @@ def words(exercise, outcome):
     return card.draw(exercise, outcome)[0]
 
 
-def judge(exercise, functions, seed=None, runner=judging.Local):
+def judge(exercise, functions, seed=None, runner=Tried):
     outcome = judging.judge(exercise, runner(functions), seed)
     assert outcome.check_error is None, f"the check broke: {outcome.check_error}"
     return outcome
@@ -63,7 +70,7 @@ def stub_is_untried(path):
     exercise, text = files.load(path), ExerciseText(path)
     imports = "import torch\nfrom torch.nn import functional\n"
     space = answers.run_cell(imports + "\n".join(text.stubs.values()), "stub")
-    assert judge(exercise, {n: space[n] for n in text.functions}).status == judging.UNTRIED, "the untouched stub is not `not tried yet`"
+    assert judge(exercise, {n: space[n] for n in text.functions}, runner=judging.Local).status == judging.UNTRIED, "the untouched stub is not `not tried yet`"
 
 
 def right_answers_pass(path):
@@ -125,7 +132,7 @@ def constants_earn_nothing(path):
     exercise = files.load(path)
     first = {}
 
-    class Spy(judging.Local):
+    class Spy(Tried):
         def call(self, name, args, kwargs, seed, **options):
             report = super().call(name, args, kwargs, seed, **options)
             first.setdefault(name, report["result"])
@@ -140,8 +147,9 @@ def constants_earn_nothing(path):
         fakes |= {f"argument {i}": lambda *a, _i=i, **k: dict(enumerate([*a, *k.values()])).get(_i) for i in range(4)}
         for label, fake in fakes.items():
             outcome = judge(exercise, {**answers.functions(path), name: fake})
-            assert outcome.status == judging.WRONG and outcome.points == 0, (
-                f"{label} in place of {name} earns {outcome.points} points:\n{words(exercise, outcome)}")
+            assert outcome.status == judging.WRONG, f"{label} in place of {name} passes"
+            outcome = judge(exercise, dict.fromkeys(exercise.functions, fake))       # a pair's other half earns nothing for this one
+            assert outcome.points == 0, f"{label} in place of {name} earns {outcome.points} points:\n{words(exercise, outcome)}"
         for seed in (None, 7):          # the result itself is right for one call at most: it may not pass
             outcome = judge(exercise, {**answers.functions(path), name: lambda *a, **k: result}, seed)
             assert outcome.status == judging.WRONG, f"the reference's first result, always, passes with seed {seed}"
@@ -174,7 +182,7 @@ def same_through_bytes(path, seeds=(1, 2)):
     exercise = files.load(path)
     for label, _, _, functions in every_answer(path):
         for seed in seeds:
-            here, there = (judge(exercise, functions, seed, runner) for runner in (judging.Local, ThroughBytes))
+            here, there = (judge(exercise, functions, seed, runner) for runner in (Tried, ThroughBytes))
             assert words(exercise, here) == words(exercise, there), f"{label} is judged otherwise through bytes with seed {seed}"
 
 

@@ -5,7 +5,7 @@ import time
 
 import nbformat
 
-from medcrypt_lab.exercises import card, judging
+from medcrypt_lab.exercises import card, files, judging
 from medcrypt_lab.exercises.source import AuthorError
 
 from . import answers, execution, lessons
@@ -56,19 +56,17 @@ def stale(names=()):
     lessons.check_course(every)
     sentences = []
     for lesson in chosen(names):
-        path = lesson.notebook_path
+        path, wanted = lesson.notebook_path, skeleton(lessons.notebook(lesson)[0])
         if not path.exists():
             sentences.append(f"{path.name} was never built: medcrypt build {path.stem}")
             continue
-        wanted, stored = skeleton(lessons.notebook(lesson)[0]), skeleton(nbformat.read(path, 4))
+        stored = skeleton(nbformat.read(path, 4))
         if wanted != stored:
             different = next((w[0] for w, s in zip(wanted, stored) if w != s), "the number of cells")
             sentences.append(f"{path.name} is not what lessons/{lesson.path.name} gives (first difference: {different}): medcrypt build {path.stem}")
-    sources = {lesson.notebook_path for lesson in every}
-    for path in sorted(p for lesson in every for p in lesson.chapter.glob("*.ipynb")):
-        if path not in sources:
-            sentences.append(f"{path.name} has no source in lessons/: write one or remove the notebook.")
-            sources.add(path)
+    shipped = {lesson.notebook_path for lesson in every}
+    for path in sorted(set((files.root() / "chapters").glob("[0-9][0-9]_*/*.ipynb")) - shipped):
+        sentences.append(f"{path.name} has no source in lessons/: write one or remove the notebook.")
     return sentences
 
 

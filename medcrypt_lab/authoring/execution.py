@@ -3,6 +3,7 @@ import base64
 import contextlib
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ QUIET = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "MEDCRYPT_PROGRESS": "off"}
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OPENBLAS_CORETYPE": "NEHALEM",
          "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"}
 SECONDS = 120
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def run(book, folder, extra=()):
         try:
             client.execute(env=environment)
         except (CellExecutionError, CellTimeoutError) as error:
-            raise RuntimeError(f"A cell failed:\n{error}") from None
+            raise RuntimeError(f"A cell failed:\n{COLORS.sub('', str(error))}") from None
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)

@@ -80,13 +80,14 @@ def exercise_paths():
 
 
 def check_course(lessons):
-    """What only the whole course shows: exercises without a lesson, in two lessons, of one name. AuthorError for the first."""
+    """What only the whole course shows: exercises without a file or a lesson, in two lessons, of one name. AuthorError for the first."""
     used = {}
     for lesson in lessons:
         for id in lesson.exercise_ids:
             if id in used:
                 raise AuthorError(lesson.path, lesson.line_of(f'@exercise("{id}")'), f"The exercise {id} stands a second time; the first is in {used[id].name}.")
             used[id] = lesson.path
+            exercise_path(lesson, id)
     names = {}
     for path in exercise_paths():
         exercise = ExerciseText(path)
@@ -97,16 +98,13 @@ def check_course(lessons):
             raise AuthorError(path, 1, f"No lesson uses the exercise {exercise.id}: write a cell with only @exercise(\"{exercise.id}\") into one.")
 
 
-def find_exercise(lesson, id):
-    """The exercise that a line of the lesson names; AuthorError with that line if there is no file for it."""
+def exercise_path(lesson, id):
+    """The file of an exercise that a line of the lesson names; AuthorError with that line if there is none."""
     try:
-        path = files.find(id)
+        return files.find(id)
     except files.Unknown:
         expected = f"chapters/NN_{id.replace('.', '/exercises/')}.py"
         raise AuthorError(lesson.path, lesson.line_of(f'@exercise("{id}")'), f"There is no exercise file for {id}; it would be {expected}.") from None
-    exercise = ExerciseText(path)
-    check_exercise(exercise)
-    return exercise
 
 
 def check_exercise(exercise):
@@ -152,7 +150,8 @@ def notebook(lesson, solved=False):
         if cell.cell_type == "code" and (line := EXERCISE_LINE.search(cell.source)):
             if cell.source.strip() != line[0].strip():
                 raise AuthorError(lesson.path, lesson.line_of(line[0]), f"The cell of {line[1]} should hold only the line {line[0].strip()}: the build adds the rest.")
-            exercise = find_exercise(lesson, line[1])
+            exercise = ExerciseText(exercise_path(lesson, line[1]))
+            check_exercise(exercise)
             exercises.append(exercise)
             id, cell.source = "ex-" + exercise.name, exercise.reference_cell if solved else exercise.stub_cell
         seen[id] = seen.get(id, 0) + 1

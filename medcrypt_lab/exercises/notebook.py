@@ -8,7 +8,8 @@ import zlib
 
 from . import card, files, judging, source, work
 
-OUTCOMES = ("stands under ", "broken", "not a cipher", "reproduced", "partly reproduced", "not reproduced")
+STANDS = "stands under "
+OUTCOMES = ("broken", "not a cipher", "reproduced", "partly reproduced", "not reproduced")
 TRIES_BEFORE_SOLUTION = 2
 EXERCISE_CELL = re.compile(r'\s*@exercise\(\s*["\']([\w.]+)["\']\s*\)')
 
@@ -165,8 +166,8 @@ def verdict(row, *, metric, published, measured, attack, outcome, because):
     outcome: "stands under <assumption>", "broken", "not a cipher"; for attacks and rows without a security claim "reproduced",
     "partly reproduced", "not reproduced". ValueError for anything else.
     """
-    if not (outcome in OUTCOMES or outcome.startswith(OUTCOMES[0]) and len(outcome) > len(OUTCOMES[0])):
-        raise ValueError(f"The outcome of verdict {row} is {outcome!r}; it should be one of: {', '.join(OUTCOMES)}<assumption>.")
+    if outcome not in OUTCOMES and not (outcome.startswith(STANDS) and outcome[len(STANDS):].strip()):
+        raise ValueError(f"The outcome of verdict {row} is {outcome!r}; it should be one of: {', '.join(OUTCOMES)}, {STANDS}<assumption>.")
     box = card.Card("#4c8fd6")
     box.add(f"Verdict {row}: {outcome}", f'<b>Verdict {html.escape(row)}:</b> <b style="color:#4c8fd6">{html.escape(outcome)}</b>')
     for name, value in (("Metric", metric), ("Published", published), ("Measured here", measured), ("Attack", attack), ("Because", because)):

@@ -26,9 +26,10 @@ def robust_accuracy(model, images, labels, attack):
                (0.0 if the model was right on none).
     """
     # BEGIN SOLUTION
+    adversarial = attack(images, labels)
     with torch.no_grad():
         before = model(images).argmax(1) == labels
-        after = model(attack(images, labels)).argmax(1) == labels
+        after = model(adversarial).argmax(1) == labels
     robust = (before & after).float().mean().item()
     fooled = (before & ~after).sum().item()
     return robust, fooled / max(1, before.sum().item())

@@ -1,0 +1,1 @@
+"""The seeded programs that drew the embedded images; imported only to build or to check `data/`."""

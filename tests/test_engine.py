@@ -1,0 +1,523 @@
+"""The exercise engine in a real IPython shell, on the tiny course: every card a student can meet."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+from medcrypt_lab.exercises import files, judging, notebook, source, wire, work
+from tests import tiny
+
+DOUBLE = '@exercise("tiny.double")\ndef double(values):\n    return {}\n'
+RIGHT = DOUBLE.format("[2 * v for v in values]")
+
+
+class Notebook:
+    """A kernel without a page: `run` executes a cell and gives the texts of its cards and prints."""
+
+    def __init__(self):
+        self.shell = InteractiveShell.instance()
+        self.shell.display_pub = CapturingDisplayPublisher(shell=self.shell)
+        self.run("from medcrypt_lab.exercises import *\nfrom medcrypt_lab.exercises import exercise, solution, progress, verdict")
+        notebook.install()
+
+    def run(self, text, fails=False):
+        self.shell.display_pub.outputs.clear()
+        result = self.shell.run_cell(textwrap.dedent(text), store_history=True)
+        assert fails or result.success, result.error_in_exec or result.error_before_exec
+        self.html = "".join(o["data"].get("text/html", "") for o in self.shell.display_pub.outputs)
+        return "\n".join(o["data"]["text/plain"] for o in self.shell.display_pub.outputs)
+
+    def value(self, expression):
+        return self.shell.ev(expression)
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    course = tmp_path / "a course"
+    monkeypatch.setenv("MEDCRYPT_ROOT", str(course))
+    monkeypatch.setenv("MEDCRYPT_WORK", str(tmp_path / "work"))
+    monkeypatch.delenv("MEDCRYPT_PROGRESS", raising=False)
+    return tiny.make_course(course)
+
+
+@pytest.fixture
+def book(chapter):
+    work._unsaved.clear()
+    notebook._waiting.clear()
+    notebook._halves.clear()
+    yield Notebook()
+    InteractiveShell.clear_instance()
+
+
+# ---------------------------------------------------------------- the four outcomes
+def test_not_tried_yet_and_the_lesson_goes_on(book, chapter):
+    card = book.run(source.ExerciseText(chapter / "exercises" / "double.py").stub_cell)
+    assert card.startswith("◌ tiny.double: not tried yet")
+    assert "2 points, about 3 minutes" in card and "their results are ours" in card
+    assert book.value("double([3])") == [6] and book.value("double.yours([3])") is None
+
+
+def test_the_stub_with_comments_is_still_the_stub(book):
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    # a plan\n\n    ...\n')
+    assert "not tried yet" in card
+
+
+def test_not_right_yet_names_the_mistake_and_keeps_the_students_own(book):
+    card = book.run(DOUBLE.format("[v * v for v in values]"))
+    assert card.startswith("✗ tiny.double: not right yet, 0 of 2 points\n  You squared the numbers")
+    assert book.value("double([3])") == [6] and book.value("double.yours([3])") == [9]
+
+
+def test_the_reference_behind_the_name_does_not_show_itself(book):
+    book.run(DOUBLE.format("None"))
+    shown = book.shell.object_inspect_mime(  # what `double??` shows
+        "double", detail_level=1)["text/plain"]
+    assert "Each number of the list, doubled" in shown and "secret_of_the_reference" not in shown
+
+
+def test_right_gives_the_students_function_and_a_new_thought(book):
+    card = book.run(RIGHT)
+    assert card.startswith("✓ tiny.double: right, 2 of 2 points") and "Doubling is adding" in card and "ours" not in card
+    assert book.value("double is double.yours")
+
+
+def test_our_own_fault_says_so_and_how_to_report_it(book, chapter):
+    path = chapter / "exercises" / "double.py"
+    path.write_text(path.read_text().replace("    got = answer(values)", "    got = answer(values) and no_such_name"))
+    card = book.run(RIGHT)
+    assert card.startswith("! tiny.double: our own fault") and "Please report it" in card and "NameError" in card and "double.py, line" in card
+    assert book.value("double([3])") == [6]
+
+
+def test_a_value_the_check_cannot_read_is_not_called_our_fault(book, chapter):
+    path = chapter / "exercises" / "double.py"
+    path.write_text(path.read_text().replace("    expect_like(got, [1, 1, 1])\n", "    got[0] + 1\n"))
+    card = book.run(DOUBLE.format("['a', 'b', 'c']"))
+    assert "not right yet" in card and "could not read" in card
+
+
+# ---------------------------------------------------------------- what student code may do
+def test_an_exception_is_shown_with_the_students_own_line(book):
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    total = 0\n    return values[99]\n')
+    assert "Your code stopped with IndexError: list index out of range\n  line 4 of double: return values[99]" in card
+
+
+def test_an_exception_in_a_helper_of_another_cell_names_that_line(book):
+    book.run("def helper(v):\n    return v.nothing\n")
+    card = book.run(DOUBLE.format("[helper(v) for v in values]"))
+    assert "line 2 of helper: return v.nothing" in card
+
+
+def test_prints_warnings_and_displays_stand_on_the_card_only(book, capsys):
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    import warnings\n    print("looking <b>at</b>", values[1])\n    warnings.warn("careful")\n'
+                    '    display("shown")\n    return [2 * v for v in values]\n')
+    assert "Your code printed" in card and "| looking <b>at</b> 0" in card and "UserWarning: careful" in card and "'shown'" in card
+    assert "looking &lt;b&gt;at" in book.html and "<b>at" not in book.html
+    printed = capsys.readouterr()
+    assert "looking" not in printed.out + printed.err and len(book.shell.display_pub.outputs) == 1
+
+
+def test_a_flood_of_prints_is_cut(book):
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    for i in range(100000):\n        print(i)\n    return [2 * v for v in values]\n')
+    assert len(card) < 2000 and "more lines)" in card
+
+
+def test_seeds_and_global_state_are_as_before(book):
+    import numpy
+    import torch
+    random.seed(5), numpy.random.seed(5), torch.manual_seed(5)
+    folder, threads = os.getcwd(), torch.get_num_threads()
+    before = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    book.run('''
+        import os, random, sys, numpy, torch
+        @exercise("tiny.double")
+        def double(values):
+            random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+            os.environ["LEFT_BEHIND"] = "1"
+            os.chdir("/")
+            sys.setrecursionlimit(5000)
+            torch.set_grad_enabled(False)
+            torch.set_default_dtype(torch.float64)
+            numpy.seterr(all="raise")
+            return [2 * v for v in values]
+        ''')
+    assert (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before
+    assert "LEFT_BEHIND" not in os.environ and os.getcwd() == folder and sys.getrecursionlimit() != 5000
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32 and torch.get_num_threads() == threads
+    assert numpy.geterr()["divide"] == "warn"
+
+
+def test_open_figures_are_closed(book):
+    import matplotlib.pyplot as plt
+    kept = plt.figure()
+    book.run('@exercise("tiny.double")\ndef double(values):\n    import matplotlib.pyplot as plt\n    plt.plot(values)\n    plt.figure()\n    return [2 * v for v in values]\n')
+    assert plt.get_fignums() == [kept.number]
+    plt.close(kept)
+
+
+def test_an_argument_changed_in_place_fails_by_name(book):
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    for i, v in enumerate(values):\n        values[i] = 2 * v\n    return values\n')
+    assert "changed its argument `values` in place" in card
+
+
+@pytest.mark.parametrize("head", ["def double(numbers, more):", "def double():"])
+def test_other_arguments_are_named(book, head):
+    assert "The arguments of `double` should stay as they were" in book.run(f'@exercise("tiny.double")\n{head}\n    return 1\n')
+
+
+@pytest.mark.parametrize("value, said", [("{1, 2}", "a set"), ("(v for v in values)", "a generator"), ("len", "a builtin_function"), ("10**5000", "a number of 16610 bits")])
+def test_strange_results_are_named(book, value, said):
+    card = book.run(DOUBLE.format(value))
+    assert "not right yet" in card and said in card
+
+
+def test_a_recursive_answer_calls_itself(book):
+    head = '@exercise("tiny.greatest")\ndef greatest(a, b):\n'
+    assert "right, 1 of 1" in book.run(head + "    return a if b == 0 else greatest(b, a % b)\n")
+    card = book.run(head + "    return 0 if b == 0 else greatest(b, a % b)\n")
+    assert "not right yet" in card          # a second, wrong one must not reach the first run's
+    assert "RecursionError" in book.run(head + "    return greatest(a, b)\n")
+
+
+def test_a_renamed_function_is_bound_under_both_names(book):
+    card = book.run('@exercise("tiny.double")\ndef mine(values):\n    return [2 * v for v in values]\n')
+    assert "right, 2 of 2" in card and "Your function is called mine" in card
+    assert book.value("double([1])") == [2] and book.value("mine([1])") == [2]
+
+
+def test_a_call_into_a_ready_made_answer_does_not_count(book):
+    card = book.run('import textwrap\n@exercise("tiny.double")\ndef double(values):\n    textwrap.dedent("")\n    return [2 * v for v in values]\n')
+    assert "a call into textwrap does not count" in card and "line 4 of double" in card
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    try:\n        textwrap.dedent("")\n    except Exception:\n        pass\n    return [2 * v for v in values]\n')
+    assert "a call into textwrap does not count" in card
+
+
+def test_an_endless_loop_can_be_interrupted(book):
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.perf_counter()
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    while True:\n        pass\n')
+    assert time.perf_counter() - began < 10 and "You stopped it after" in card and "Does a loop never end?" in card
+    assert book.value("double([3])") == [6]
+
+
+def test_a_base_exception_of_the_answer_is_a_card(book):
+    assert "SystemExit" in book.run('@exercise("tiny.double")\ndef double(values):\n    raise SystemExit(3)\n')
+
+
+# ---------------------------------------------------------------- cells that Python cannot read
+def test_a_syntax_error_becomes_a_card_and_the_lesson_goes_on(book):
+    card = book.run('@exercise("tiny.double")\ndef double(values)\n    return values\n')
+    assert "Python cannot read it yet: expected ':'" in card and "line 2: def double(values)" in card
+    assert book.value("double([3])") == [6]
+    card = book.run('@exercise("tiny.double")\ndef double(values):\nreturn [2 * v for v in values]\n')
+    assert "cannot read it yet: expected an indented block" in card
+
+
+def test_a_syntax_error_elsewhere_is_pythons(book):
+    assert book.run("def f(:\n", fails=True) == ""
+
+
+def test_an_unknown_id_is_a_sentence(book):
+    card = book.run('@exercise("tiny.dubble")\ndef double(values):\n    return 1\n')
+    assert "There is no exercise named 'tiny.dubble'" in card and book.value("double(1)") == 1
+
+
+# ---------------------------------------------------------------- pairs, given, uses
+def test_a_pair_is_judged_with_its_last_half(book, chapter):
+    text = source.ExerciseText(chapter / "exercises" / "lock.py")
+    assert "tiny.lock: not tried yet" in book.run(text.stub_cell)
+    assert book.value('unlock(lock(b"ab", 3), 3)') == b"ab"
+    assert "right, 2 of 2" in book.run(text.reference_cell)
+    half = text.cell({**text.stubs, "lock": text.text_of(text.function("lock"))})
+    card = book.run(half)
+    assert "`unlock` is still empty" in card and "1 of 2 points" in card and "our lock and unlock" in card
+    assert book.value('unlock(lock(b"ab", 3), 3)') == b"ab"
+
+
+def test_find_the_bug(book, chapter):
+    cell = source.ExerciseText(chapter / "exercises" / "share.py").stub_cell
+    assert "return right / wrong" in cell and "given" not in cell
+    card = book.run(cell)
+    assert "not tried yet" in card and "Find the bug, mend it and run the cell" in card
+    assert "right, 1 of 1" in book.run(cell.replace("right / wrong", "right / (right + wrong)"))
+
+
+def test_an_exercise_uses_the_students_earlier_answer(book):
+    book.run('seen = []\n@exercise("tiny.double")\ndef double(values):\n    seen.append(1)\n    return [2 * v for v in values]\n')
+    calls = book.value("len(seen)")
+    assert "right" in book.run('@exercise("tiny.quadruple")\ndef quadruple(values):\n    return double(double(values))\n')
+    assert book.value("len(seen)") == calls + 4
+
+
+# ---------------------------------------------------------------- release
+def release(chapter):
+    for path in (chapter / "exercises").glob("*.py"):
+        path.write_text(source.ExerciseText(path).released)
+
+
+def test_in_a_release_cells_wait_for_what_is_not_solved(book, chapter):
+    stub = source.ExerciseText(chapter / "exercises" / "double.py").stub_cell
+    release(chapter)
+    assert "ours" not in book.run(stub)
+    assert book.run("doubled = double([1, 2])") == "This cell waits for the exercise tiny.double: solve it above, then run this cell."
+    assert "waits for the exercise tiny.double" in book.run("print(sum(doubled))")          # what a held cell would have made
+    assert book.run("other = 3") == ""
+    assert "waits" in book.run('@exercise("tiny.quadruple")\ndef quadruple(values):\n    return double(double(values))\n')
+    assert book.run("doubled = [7]\n") == "" and book.run("sum(doubled)\n") == ""          # bound anew: no longer waiting
+    assert "right" in book.run(RIGHT)
+    assert book.run("doubled = double([1, 2])") == "" and book.value("doubled") == [2, 4]
+    assert "right" in book.run('@exercise("tiny.quadruple")\ndef quadruple(values):\n    return double(double(values))\n')
+
+
+def test_in_a_release_a_recursive_answer_is_not_held_back(book, chapter):
+    release(chapter)
+    head = '@exercise("tiny.greatest")\ndef greatest(a, b):\n'
+    assert "not right yet" in book.run(head + "    return min(a, b)\n")
+    assert "right, 1 of 1" in book.run(head + "    return a if b == 0 else greatest(b, a % b)\n")
+
+
+def test_in_a_release_there_is_no_solution(book, chapter):
+    release(chapter)
+    book.run(RIGHT)
+    assert "holds no solution" in book.run('solution("tiny.double")')
+
+
+# ---------------------------------------------------------------- progress, solution, hints
+def test_solution_after_success_or_two_different_tries(book):
+    assert "you have tried 0" in book.run('solution("tiny.double")')
+    for _ in range(3):
+        book.run(DOUBLE.format("values"))
+    assert "you have tried 1" in book.run('solution("tiny.double")')
+    book.run(DOUBLE.format("values + values"))
+    assert "secret_of_the_reference" in book.run('solution("tiny.double")')
+    assert "There is no exercise" in book.run('solution("tiny.nothing")')
+
+
+def test_progress_outlives_the_kernel_and_a_damaged_line(book, tmp_path):
+    book.run(RIGHT)
+    book.run(DOUBLE.format("values"))
+    with open(tmp_path / "work" / "progress.jsonl", "a") as log:
+        log.write('{"half a line\n[1, 2]\n')
+    book.run('@exercise("tiny.greatest")\ndef greatest(a, b):\n    return 1\n')
+    text = book.run("progress()")
+    assert "1 of 5 exercises solved" in text and "✓ tiny.double: solved" in text and "✗ tiny.greatest: not right yet" in text and "◌ tiny.lock" in text
+
+
+def test_two_kernels_never_lose_each_others_events(chapter, tmp_path):
+    code = "from medcrypt_lab.exercises import work\nfor i in range(200):\n    work.record({'event': 'try', 'id': 'tiny.double', 'status': 'wrong', 'code': i})"
+    both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [p.wait() for p in both] == [0, 0] and len(work.events()) == 400
+
+
+def test_progress_without_a_writable_folder_lasts_as_long_as_the_kernel(book, monkeypatch, tmp_path):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("MEDCRYPT_WORK", str(tmp_path / "a file" / "below"))
+    book.run(RIGHT)
+    assert "1 of 5 exercises solved" in book.run("progress()")
+
+
+def test_hints_are_nested_details(book):
+    book.run(DOUBLE.format("values"))
+    assert book.html.count("<details") == 3 and book.html.index("Hint 1 of 3") < book.html.index("Hint 2 of 3") < book.html.index("</details>")
+    for gone in ("<style", "var(", "onclick", "<svg"):      # a page that was never run drops these
+        assert gone not in book.html
+
+
+def test_a_card_holds_no_path_and_no_time(book, tmp_path):
+    for answer in ("values[99]", "values", "[2 * v for v in values]"):
+        card = book.run(DOUBLE.format(answer)) + book.html
+        assert str(tmp_path) not in card and "ipython-input" not in card and " ms" not in card
+
+
+def test_verdict_is_a_box_and_refuses_an_unknown_outcome(book):
+    words = dict(metric="m", published="none", measured="1", attack="a", because="b")
+    assert "Verdict A1: reproduced" in book.run(f"verdict('A1', outcome='reproduced', **{words})")
+    assert "Verdict C1: stands under no collusion" in book.run(f"verdict('C1', outcome='stands under no collusion', **{words})")
+    for outcome in ("fine", "stands under "):
+        with pytest.raises(ValueError, match="outcome of verdict A1"):
+            notebook.verdict("A1", outcome=outcome, **words)
+
+
+# ---------------------------------------------------------------- the student's folder
+def test_copies_are_made_once_and_never_overwritten(chapter, tmp_path):
+    shipped = chapter / "1_tiny.ipynb"
+    shipped.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["a"]}}}))
+    (path, new, older), = work.copy_lessons()
+    assert new and path == tmp_path / "work" / "01_tiny" / "1_tiny.ipynb" and path.read_text() == shipped.read_text()
+    path.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["a"]}}, "mine": 1}))
+    (_, new, older), = work.copy_lessons()
+    assert (new, older) == (False, False) and "mine" in path.read_text()
+    shipped.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["b"]}}}))
+    (_, new, older), = work.copy_lessons()
+    assert (new, older) == (False, True) and "mine" in path.read_text()
+
+
+def test_work_lies_beside_the_course_or_at_home_where_that_is_read_only(chapter, monkeypatch, tmp_path):
+    monkeypatch.delenv("MEDCRYPT_WORK")
+    assert work.folder() == files.root() / "work"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)     # root may write everywhere
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert work.folder() == tmp_path / "medcrypt-lab-work"
+
+
+# ---------------------------------------------------------------- oracles, changes
+def exercise_of(check, functions=("ask",), **settings):
+    return files.Exercise(id="tiny.ask", name=functions[0], title="", functions=functions, stubs={}, references={}, check=check,
+                          points=1, minutes=1, difficulty=1, **settings)
+
+
+def run_check(check, answer, **settings):
+    return judging.judge(exercise_of(check, **settings), judging.Local({"ask": answer}))
+
+
+def test_an_oracle_may_be_asked_only_so_often():
+    from medcrypt_lab.exercises import expect
+
+    def check(answer, random):
+        expect("adds up", answer(lambda v: v + 1) == 20_000, "no", points=1)
+
+    assert run_check(check, lambda oracle: [oracle(1) for _ in range(20_000)].count(2)).status == "right"
+    outcome = run_check(check, lambda oracle: [oracle(1) for _ in range(20_001)].count(2))
+    assert outcome.status == "wrong" and "TooManyCalls" in outcome.sentence
+
+
+def test_an_oracle_may_use_what_the_answer_may_not():
+    from medcrypt_lab.exercises import expect
+
+    def check(answer, random):
+        expect("asks", answer(lambda text: textwrap.dedent(text)) == "a", "no", points=1)
+
+    assert run_check(check, lambda oracle: oracle("  a"), without=["textwrap"]).status == "right"
+    assert "does not count" in run_check(check, lambda oracle: textwrap.dedent("  a"), without=["textwrap"]).sentence
+
+
+def test_what_an_exercise_lets_the_answer_change_comes_back():
+    from medcrypt_lab.exercises import expect
+
+    def check(answer, random):
+        result, state = answer([1, 2])
+        expect("changes the state", (result, state) == ("done", [1, 2, 3]), "no", points=1)
+
+    def ask(state):
+        state.append(3)
+        return "done"
+
+    assert run_check(check, ask, changes=["state"]).status == "right"
+    assert "in place" in run_check(check, ask).sentence
+
+
+def test_a_model_left_in_another_mode_fails_and_gradients_are_a_note():
+    import torch
+
+    from medcrypt_lab import models
+    from medcrypt_lab.exercises import expect
+
+    def check(answer, random):
+        expect("is one", answer(models.make("linear", classes=2, size=2)) == 1, "no", points=1)
+
+    def trains(model):
+        model.train()
+        return 1
+
+    def leaves_gradients(model):
+        model(torch.ones(1, 1, 2, 2)).sum().backward()
+        return 1
+
+    assert "left `model` in another mode" in run_check(check, trains).sentence
+    outcome = run_check(check, leaves_gradients)
+    assert outcome.status == "right" and "left gradients on the parameters of `model`" in outcome.notes[0]
+
+
+# ---------------------------------------------------------------- plain data
+def plain_values():
+    import numpy
+    import torch
+
+    from medcrypt_lab import models
+    values = [None, ..., True, 0, -1, 2**53, -2**200, 10**5000, 1.5, -0.0, float("inf"), float("-inf"), float("nan"), 1 + 2j, "", "ü\ud800", b"", b"\x00\xff",
+              bytearray(b"ab"), [], [1, [2, (3,)]], (), {"a": [1], 2: None, (1, 2): b"x"}, numpy.arange(6.0).reshape(2, 3), numpy.array([]), numpy.float32(2.5),
+              numpy.array(True), numpy.arange(3, dtype=">i4"), torch.tensor([1.0, float("nan"), -float("inf")]), torch.zeros(0, 3), torch.tensor(7),
+              torch.ones(2, 2, dtype=torch.bfloat16), torch.tensor([True]), torch.arange(6).reshape(2, 3).T, models.make("small_cnn", classes=3)]
+    return values
+
+
+def test_plain_data_survive_copying_and_bytes():
+    for value in plain_values():
+        for again in (wire.plain(value), wire.decode(wire.encode(value))):
+            assert wire.same(value, again) and type(again) is type(value), wire.short(value)
+
+
+def test_a_copy_shares_nothing():
+    import torch
+    tensor = torch.zeros(3)
+    values = {"a": [tensor]}
+    wire.plain(values)["a"][0].add_(1)
+    assert tensor.sum() == 0
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, range(3), print, [[object()]]], ids=str)
+def test_what_is_not_plain_is_refused_by_name(value):
+    for way in (wire.plain, wire.encode):
+        with pytest.raises(wire.NotPlain):
+            way(value)
+
+
+def test_bottomless_data_are_refused():
+    loop = []
+    loop.append(loop)
+    for way in (wire.plain, wire.encode):
+        with pytest.raises(wire.NotPlain, match="nested"):
+            way(loop)
+
+
+def test_a_damaged_message_raises_only_our_error():
+    stream = random.Random(3)
+    messages = [wire.encode(v) for v in plain_values()[:-1]]
+    for _ in range(4000):
+        damaged = bytearray(stream.choice(messages))
+        for _ in range(stream.randrange(1, 4)):
+            if damaged:
+                damaged[stream.randrange(len(damaged))] = stream.randrange(256)
+        damaged = damaged[:stream.randrange(len(damaged) + 1)] if stream.random() < 0.3 else damaged
+        try:
+            wire.decode(bytes(damaged))
+        except wire.NotPlain:
+            pass
+
+
+def test_short_never_raises_and_is_never_long():
+    class Nasty:
+        def __repr__(self):
+            raise RuntimeError
+
+    for value in [Nasty(), 10**5000, "x" * 9999, [10**5000], *plain_values()]:
+        assert len(wire.short(value)) <= 100
+
+
+# ---------------------------------------------------------------- speed
+def test_the_engine_takes_under_50_ms(book):
+    cell = RIGHT
+    book.run(cell)
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        book.run(cell)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.05, f"the fastest of five took {1000 * min(times):.0f} ms"
+
+
+def test_importing_the_package_is_fast_and_needs_no_torch():
+    code = "import time; t = time.perf_counter(); import medcrypt_lab, medcrypt_lab.exercises, sys; print(time.perf_counter() - t, 'torch' in sys.modules)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    assert min(float(seconds) for seconds, _ in runs) < 0.3 and all(torch == "False" for _, torch in runs)
