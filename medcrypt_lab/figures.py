@@ -22,7 +22,9 @@ def style():
         "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
         "figure.dpi": DPI, "savefig.dpi": DPI, "figure.figsize": (6.4, 4.0),
         "text.color": GRAY, "axes.labelcolor": GRAY, "axes.edgecolor": GRAY, "axes.titlecolor": GRAY,
-        "xtick.color": GRAY, "ytick.color": GRAY, "grid.color": GRAY, "grid.alpha": .25, "axes.grid": True,
+        # Two grays, one just lighter than middle gray and one just darker: from labels of one lightness Jupyter concludes that a
+        # transparent figure needs a black or a white ground.
+        "xtick.color": GRAY, "ytick.color": "#7f7f7f", "grid.color": GRAY, "grid.alpha": .25, "axes.grid": True,
         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "lines.linewidth": 2,
         "axes.prop_cycle": cycler(color=CYCLE), "image.cmap": "gray", "image.interpolation": "nearest",
         # Without a fixed salt, SVG ids differ from run to run.

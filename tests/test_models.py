@@ -267,9 +267,7 @@ def test_building_weights_says_what_changed(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real X-rays are not on this machine")
-def test_on_real_xrays_get_trains_a_useful_network(monkeypatch, request):
-    if not request.config.getoption("--all"):
-        pytest.skip("training on 4708 real X-rays takes 15 seconds: pytest --all does it")
+def test_on_real_xrays_get_trains_a_useful_network(monkeypatch):
     monkeypatch.setenv("MEDCRYPT_DATA", f"chest={REAL}")
     measured = models.measure(models.get("small_cnn"), data.load("chest", "val"))
     assert measured["accuracy"] > .93 and measured["sensitivity"] > .9 and measured["specificity"] > .8

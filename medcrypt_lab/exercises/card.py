@@ -76,8 +76,9 @@ def _endings(card, exercise, outcome, fallback):
     """What stands below the verdict: the new thought, scores, notes, prints, whose answer the lesson uses, hints."""
     if outcome.status == UNTRIED:
         points = f"{exercise.points} point{'s' * (exercise.points != 1)}"
-        todo = "Put your code where the `...` stands" if any(YOUR_CODE in stub for stub in exercise.stubs.values()) else "Find the bug, mend it"
-        card.add(f"{points}, about {exercise.minutes} minutes, difficulty {exercise.difficulty} of 5. {todo} and run the cell.")
+        todo = "Put your code where the ... stands" if any(YOUR_CODE in stub for stub in exercise.stubs.values()) else "Find the bug, mend it"
+        words = f"{points}, about {exercise.minutes} minutes, difficulty {exercise.difficulty} of 5. {todo} and run the cell."
+        card.add(words, html.escape(words).replace("...", "<code>...</code>"))
     if outcome.status == RIGHT and exercise.after:
         card.add(exercise.after, style="margin:6px 0")
     for name, value, unit, better in outcome.scores:
@@ -136,27 +137,22 @@ def _array_difference(card, expected, got):
 
 
 def _pictures(expected, got, worst):
-    """Expected, and the difference scaled to its largest value (red: too large, blue: too small), the worst pixel framed."""
+    """Expected, and the difference scaled to its largest value, its worst pixel framed."""
     import numpy
     from medcrypt_lab import figures
     plane = expected[worst[:-2]]
-    gap = (got - expected)[worst[:-2]]
-    strength = numpy.clip(gap / numpy.nanmax(numpy.abs(gap)), -1, 1)
-    colors = numpy.stack([1 + numpy.minimum(strength, 0), 1 - numpy.abs(strength), 1 - numpy.maximum(strength, 0)], -1)
+    low, high = min(0.0, float(plane.min())), max(1.0, float(plane.max()))
     scale = max(1, 112 // max(plane.shape))
-    low, high = float(plane.min()), float(plane.max())
-    gray = numpy.clip((plane - min(low, 0)) / (max(high, 1) - min(low, 0)), 0, 1)
-    panels = [("expected", gray, None), ("yours minus expected: red too large, blue too small", colors, worst[-2:])]
+    change = figures.difference((got - expected)[worst[:-2]]).repeat(scale, 0).repeat(scale, 1)
+    row, column = (i * scale for i in worst[-2:])
+    frame = numpy.zeros(change.shape[:2], bool)
+    frame[row:row + scale, column:column + scale] = True
+    frame[row + 2:row + scale - 2, column + 2:column + scale - 2] = False
+    change[frame] = 0
+    panels = (("expected", figures.png((plane - low) / (high - low), scale)),
+              ("yours minus expected: red too large, blue too small", figures.png(change)))
     cells = []
-    for name, picture, mark in panels:
-        picture = numpy.kron(picture, numpy.ones((scale, scale, 1) if picture.ndim == 3 else (scale, scale)))
-        if mark is not None:
-            row, column = (i * scale for i in mark)
-            frame = numpy.zeros(picture.shape[:2], bool)
-            frame[row:row + scale, column:column + scale] = True
-            frame[row + 2:row + scale - 2, column + 2:column + scale - 2] = False
-            picture[frame] = 0
-        data = base64.b64encode(figures.png(picture)).decode()
-        cells.append(f'<td style="border:0;background:none;text-align:center;font-size:85%;padding:2px 14px 2px 0">'
-                     f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}"><br>{html.escape(name)}</td>')
+    for name, data in panels:
+        picture = f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+        cells.append(f'<td style="border:0;background:none;text-align:left;font-size:85%;padding:2px 20px 2px 0">{picture}<br>{html.escape(name)}</td>')
     return f'<table style="border:0;margin:4px 0"><tr style="background:none">{"".join(cells)}</tr></table>'
