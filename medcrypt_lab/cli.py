@@ -114,12 +114,12 @@ def start_jupyterlab(folder, notebook, no_browser, passed_on):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         print("You are root; JupyterLab is told to run all the same. An ordinary user is safer.")
         command.append("--allow-root")
-    process = subprocess.Popen([*command, *passed_on], env=environment, cwd=folder)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:       # JupyterLab got it too, and asks whether to stop
-            continue
+    command += passed_on
+    os.chdir(folder)
+    if os.name == "posix":              # JupyterLab takes our place: signals reach it, and nothing outlives it
+        sys.stdout.flush()
+        os.execve(sys.executable, command, environment)
+    return subprocess.call(command, env=environment)
 
 
 def from_here(setting):
@@ -153,21 +153,21 @@ def run_build(options, passed_on):
         import jupytext  # noqa: F401
     except ImportError:
         raise CourseError("Building needs jupytext: run `python3 course.py build`, which installs it.") from None
-    from medcrypt_lab.authoring import build
     if options.weights or options.data:
         from medcrypt_lab.generators import build as generated
         print(generated.build_weights() if options.weights else generated.build())
         return 0
-    if options.check:
-        sentences = build.stale(options.lesson)
-        print("\n".join(sentences) or "Every notebook is what its sources give.")
-        return 1 if sentences else 0
-    if options.solved:
-        for path in build.solved(options.solved, options.lesson):
-            print(path)
-        return 0
+    from medcrypt_lab.authoring import build, execution
     try:
-        build.build(options.lesson)
-    except RuntimeError as error:
+        if options.check:
+            sentences = build.stale(options.lesson)
+            print("\n".join(sentences) or "Every notebook is what its sources give.")
+            return 1 if sentences else 0
+        if options.solved:
+            for path in build.solved(options.solved, options.lesson):
+                print(path)
+        else:
+            build.build(options.lesson)
+    except (build.NoSuchLesson, execution.CellFailed) as error:
         raise CourseError(str(error)) from None
     return 0

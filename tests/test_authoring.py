@@ -80,6 +80,7 @@ MISTAKES = {
     "front matter is no YAML": (lesson("needs: []", "needs: [\nfoo: : bar"), "The front matter is no YAML"),
     "cell unreadable": (lesson("values = [1, 2, 3]", "values = [1, 2, 3"), "Python cannot read this cell"),
     "semicolon": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)));'), "1_tiny.md:34: The cell ends in `;`"),
+    "wide cell": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)))  # ' + 90 * "x"), "1_tiny.md:34: This line has 132 columns; more than 104"),
     "unbound name": ({"double": DOUBLE.replace("[2 * v for v in values]\n    return", "elsewhere.sample([2 * v for v in values], 1)\n    return", 1)}, "The answer of tiny.double uses elsewhere, which no cell above it"),
 }
 
@@ -106,7 +107,7 @@ def test_two_exercises_of_one_name(make, tmp_path):
 
 def test_an_unknown_lesson_is_a_sentence(make):
     make()
-    with pytest.raises(AuthorError, match="No lesson is called 'fgsm'; there are: 1_tiny"):
+    with pytest.raises(build.NoSuchLesson, match="No lesson is called 'fgsm'. There are: 01_tiny/1_tiny"):
         build.stale(["fgsm"])
 
 
@@ -179,7 +180,7 @@ def test_a_failing_cell_names_itself_and_leaves_the_old_notebook(copy_of_built):
     before = (copy_of_built / "1_tiny.ipynb").read_bytes()
     source = copy_of_built / "lessons" / "1_tiny.md"
     source.write_text(source.read_text().replace("values = [1, 2, 3]", "values = [1, 2, 3 / 0]"))
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with pytest.raises(execution.CellFailed, match="ZeroDivisionError"):
         build.build(say=lambda words: None)
     assert (copy_of_built / "1_tiny.ipynb").read_bytes() == before
 

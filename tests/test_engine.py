@@ -108,7 +108,7 @@ def test_a_value_the_check_cannot_read_is_not_called_our_fault(book, chapter):
 # ---------------------------------------------------------------- what student code may do
 def test_an_exception_is_shown_with_the_students_own_line(book):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    total = 0\n    return values[99]\n')
-    assert "Your code stopped with IndexError: list index out of range\n  line 4 of double: return values[99]" in card
+    assert "Your code stopped with IndexError: list index out of range.\n  line 4 of double: return values[99]" in card
 
 
 def test_an_exception_in_a_helper_of_another_cell_names_that_line(book):
@@ -128,7 +128,9 @@ def test_prints_warnings_and_displays_stand_on_the_card_only(book, capsys):
 
 def test_a_flood_of_prints_is_cut(book):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    for i in range(100000):\n        print(i)\n    return [2 * v for v in values]\n')
-    assert len(card) < 2000 and "more lines)" in card
+    assert len(card) < 2000 and "(and more)" in card
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    import warnings\n    print("x" * 100000)\n    warnings.warn("careful")\n    return values\n')
+    assert "UserWarning: careful" in card and "(cut here: 1000" in card and len(card) < 6000
 
 
 def test_seeds_and_global_state_are_as_before(book):
@@ -207,7 +209,7 @@ def test_an_endless_loop_can_be_interrupted(book):
     timer.start()
     began = time.perf_counter()
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    while True:\n        pass\n')
-    assert time.perf_counter() - began < 10 and "You stopped it after" in card and "Does a loop never end?" in card
+    assert time.perf_counter() - began < 10 and "You stopped it" in card and "Does a loop never end?" in card
     assert book.value("double([3])") == [6]
 
 

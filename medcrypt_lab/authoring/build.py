@@ -11,13 +11,17 @@ from medcrypt_lab.exercises.source import AuthorError
 from . import answers, execution, lessons
 
 
+class NoSuchLesson(LookupError):
+    """A name that fits no lesson; the words list those there are."""
+
+
 def chosen(names):
-    """The lessons whose names hold one of `names`, or all; AuthorError for a name that fits none."""
-    every = lessons.every_lesson()
+    """The lessons whose chapter/name holds one of `names`, or all; NoSuchLesson for a name that fits none."""
+    called = {f"{lesson.chapter.name}/{lesson.path.stem}": lesson for lesson in lessons.every_lesson()}
     for name in names:
-        if not any(name in lesson.path.stem for lesson in every):
-            raise AuthorError("chapters", 1, f"No lesson is called {name!r}; there are: {', '.join(lesson.path.stem for lesson in every)}.")
-    return [lesson for lesson in every if not names or any(name in lesson.path.stem for name in names)]
+        if not any(name in full for full in called):
+            raise NoSuchLesson(f"No lesson is called {name!r}. There are: {', '.join(called)}.")
+    return [lesson for full, lesson in called.items() if not names or any(name in full for name in names)]
 
 
 def build(names=(), say=print):

@@ -19,6 +19,10 @@ SECONDS = 120
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
+class CellFailed(Exception):
+    """A cell raised, or took too long: its text and its traceback."""
+
+
 @contextlib.contextmanager
 def _kernel():
     """A kernel manager; where the system has Unix sockets its channels lie in a private folder, not on open ports."""
@@ -34,7 +38,7 @@ def _kernel():
 
 
 def run(book, folder, extra=()):
-    """Execute the notebook in `folder` from a clean kernel; outputs are stored in it. RuntimeError names the cell that fails."""
+    """Execute the notebook in `folder` from a clean kernel; outputs are stored in it. CellFailed tells which cell does not run."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     environment = {**os.environ, **QUIET, "MEDCRYPT_ROOT": str(files.root()), **dict(extra)}
@@ -44,7 +48,7 @@ def run(book, folder, extra=()):
         try:
             client.execute(env=environment)
         except (CellExecutionError, CellTimeoutError) as error:
-            raise RuntimeError(f"A cell failed:\n{COLORS.sub('', str(error))}") from None
+            raise CellFailed(f"A cell failed:\n{COLORS.sub('', str(error))}") from None
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)

@@ -18,7 +18,8 @@ FIELDS = {"title": str, "survey": str, "systems": list, "minutes": int, "needs":
 EXERCISE_LINE = re.compile(r'^@exercise\("([\w.]+)"\)[ \t]*$', re.M)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
-WIDEST = 76
+WIDEST = 76                 # columns of a stub: what fits beside an open file browser
+WIDEST_CELL = 104           # columns of any other code: about 106 fit at 1280 pixels
 FEWEST = {"wrong": 4, "right": 2}
 
 
@@ -168,7 +169,7 @@ def notebook(lesson, solved=False):
 
 
 def _check_cells(lesson, book):
-    """Every code cell can be read, and none ends in a semicolon, which hides an output from a reader but not from nbval."""
+    """Every code cell can be read and fits the page; none ends in a semicolon, which hides an output from a reader but not from nbval."""
     for cell in book.cells:
         if cell.cell_type == "code":
             first = cell.source.splitlines()[0] if cell.source else ""
@@ -176,6 +177,9 @@ def _check_cells(lesson, book):
                 ast.parse(cell.source)
             except SyntaxError as error:
                 raise AuthorError(lesson.path, lesson.line_of(first) + (error.lineno or 1) - 1, f"Python cannot read this cell: {error.msg}.") from None
+            for line in cell.source.splitlines():
+                if len(line) > WIDEST_CELL:
+                    raise AuthorError(lesson.path, lesson.line_of(line), f"This line has {len(line)} columns; more than {WIDEST_CELL} run out of the cell.")
             if cell.source.rstrip().endswith(";"):
                 raise AuthorError(lesson.path, lesson.line_of(first), "The cell ends in `;`: end a plot with plt.show() instead.")
 

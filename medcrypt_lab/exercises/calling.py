@@ -78,24 +78,34 @@ def kept_state():
             restore(saved)
 
 
+class Captured:
+    """What was said inside `captured`: warnings first, since a flood of prints must not hide them."""
+
+    def __init__(self):
+        self.printed, self.warnings, self.displayed = io.StringIO(), [], []
+
+    @property
+    def text(self):
+        said = "".join(f"{words}\n" for words in self.warnings) + self.printed.getvalue() + "".join(f"{words}\n" for words in self.displayed)
+        return said if len(said) <= MOST_PRINTED else f"{said[:MOST_PRINTED]}\n(cut here: {len(said)} characters in all)"
+
+
 @contextlib.contextmanager
 def captured():
-    """-> a StringIO that receives what is printed, warned and displayed inside; nothing of it reaches the page."""
-    text = io.StringIO()
+    """-> Captured, which receives what is printed, warned and displayed inside; nothing of it reaches the page."""
+    said = Captured()
     with contextlib.ExitStack() as stack:
         shown = None
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
             from IPython.utils.capture import capture_output
             shown = stack.enter_context(capture_output(stdout=False, stderr=False))
-        stack.enter_context(contextlib.redirect_stdout(text))
-        stack.enter_context(contextlib.redirect_stderr(text))
+        stack.enter_context(contextlib.redirect_stdout(said.printed))
+        stack.enter_context(contextlib.redirect_stderr(said.printed))
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
-        yield text
-        for warning in caught:
-            text.write(f"{warning.category.__name__}: {warning.message}\n")
-        for output in getattr(shown, "outputs", []):
-            text.write(str(output.data.get("text/plain", "")) + "\n")
+        yield said
+        said.warnings += [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+        said.displayed += [str(output.data.get("text/plain", "")) for output in getattr(shown, "outputs", [])]
 
 
 @contextlib.contextmanager
@@ -168,7 +178,7 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     given = wire.plain(dict(bound.arguments), lambda f: wrap(f, calls))
     mine = inspect.BoundArguments(bound.signature, given)
     home = getattr(getattr(function, "__code__", None), "co_filename", "")
-    with kept_state(), captured() as printed:
+    with kept_state(), captured() as said:
         seed_all(seed)
         with refusing(without) as refused:
             try:
@@ -180,12 +190,14 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
         if report["error"] is None and refused:         # the answer caught it and went on
             report["error"] = _failure("Forbidden", f"this exercise asks you to write it: a call into {refused[0]} does not count")
         if report["error"] is None:
+            if getattr(result, "requires_grad", False):
+                report["notes"].append("Your result still carries the history of its gradients; `.detach()` lets go of it.")
             try:
                 report["result"] = wire.plain(result)
             except wire.NotPlain as error:
                 report["error"] = _failure("NotPlain", str(error))
             _compare(before, given, changes, report)
-    report["printed"] = printed.getvalue()[:MOST_PRINTED]
+    report["printed"] = said.text
     return report
 
 
@@ -200,6 +212,8 @@ def _compare(before, given, changes, report):
             report["changed"].append([name, "mode"])
         elif not _unchanged(before[name], value):
             report["changed"].append([name, "value"])
+        elif getattr(value, "requires_grad", False):
+            report["notes"].append(f"Your code switched gradients on for the caller's own `{name}`: work on `{name}.clone()`.")
         if is_model and any(p.grad is not None for p in value.parameters()):
             report["notes"].append(f"Your code left gradients on the parameters of `{name}`: the next training step would add them up. "
                                    "torch.autograd.grad leaves none.")

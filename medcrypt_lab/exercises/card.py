@@ -6,6 +6,7 @@ or counted and no path stands in a card that a build stores.
 import base64
 import html
 import platform
+import re
 
 from .judging import BROKEN, RIGHT, UNTRIED, WRONG
 from .source import YOUR_CODE
@@ -18,6 +19,11 @@ LINES_SHOWN = 20
 LARGEST_PICTURE = 64
 
 
+def marked(text):
+    """Text as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 class Card:
     """Lines of text and of HTML that say the same."""
 
@@ -25,9 +31,9 @@ class Card:
         self.color, self.text, self.body = color, [], []
 
     def add(self, text, markup=None, style="margin:3px 0"):
-        """One line; `markup` is its HTML where that is more than the escaped text."""
+        """One line; `markup` is its HTML where that is more than the text itself."""
         self.text.append(text if not self.text else "  " + text)
-        self.body.append(f'<div style="{style}">{html.escape(text) if markup is None else markup}</div>')
+        self.body.append(f'<div style="{style}">{marked(text) if markup is None else markup}</div>')
 
     def only_html(self, markup):
         """What has no place in text: a picture whose numbers stand beside it."""
@@ -55,9 +61,9 @@ def draw(exercise, outcome, *, fallback=True):
     card = Card(color)
     marks = f", {outcome.points} of {outcome.total} points" if outcome.status in (RIGHT, WRONG) else ""
     card.add(f"{sign} {exercise.id}: {words}{marks}",
-             f'<b style="color:{color}">{sign} {words}</b> <span style="opacity:.75">{html.escape(exercise.id)}{marks}</span>')
+             f'<b><span style="color:{color}">{sign}</span> {words}</b> <span style="opacity:.75">{html.escape(exercise.id)}{marks}</span>')
     if outcome.sentence:
-        card.add(outcome.sentence, f"<b>{html.escape(outcome.sentence)}</b>", style="margin:6px 0;font-size:105%")
+        card.add(outcome.sentence, f"<b>{marked(outcome.sentence)}</b>", style="margin:6px 0;font-size:105%")
     if outcome.where:
         name, line, text = outcome.where
         place = f"line {line} of {name}" if name and name != "<module>" else f"line {line}"
@@ -76,9 +82,8 @@ def _endings(card, exercise, outcome, fallback):
     """What stands below the verdict: the new thought, scores, notes, prints, whose answer the lesson uses, hints."""
     if outcome.status == UNTRIED:
         points = f"{exercise.points} point{'s' * (exercise.points != 1)}"
-        todo = "Put your code where the ... stands" if any(YOUR_CODE in stub for stub in exercise.stubs.values()) else "Find the bug, mend it"
-        words = f"{points}, about {exercise.minutes} minutes, difficulty {exercise.difficulty} of 5. {todo} and run the cell."
-        card.add(words, html.escape(words).replace("...", "<code>...</code>"))
+        todo = "Put your code where the `...` stands" if any(YOUR_CODE in stub for stub in exercise.stubs.values()) else "Find the bug, mend it"
+        card.add(f"{points}, about {exercise.minutes} minutes, difficulty {exercise.difficulty} of 5. {todo} and run the cell.")
     if outcome.status == RIGHT and exercise.after:
         card.add(exercise.after, style="margin:6px 0")
     for name, value, unit, better in outcome.scores:
@@ -87,8 +92,7 @@ def _endings(card, exercise, outcome, fallback):
         card.add(f"Note: {words}", style="margin:3px 0;opacity:.85")
     if outcome.printed:
         lines = outcome.printed.splitlines()
-        more = [f"(and {len(lines) - LINES_SHOWN} more lines)"] if len(lines) > LINES_SHOWN else []
-        shown = lines[:LINES_SHOWN] + more
+        shown = lines[:LINES_SHOWN] + ["(and more)"] * (len(lines) > LINES_SHOWN)
         card.add("Your code printed:\n" + "\n".join(f"  | {line}" for line in shown),
                  f'Your code printed:<pre style="margin:2px 0;background:none">{html.escape(chr(10).join(shown))}</pre>')
     if outcome.status == BROKEN:
@@ -100,16 +104,17 @@ def _endings(card, exercise, outcome, fallback):
         until = "" if outcome.status == BROKEN else "Until it is right, the "
         card.add((until or "The ") + f"cells below use our {names}: their results are ours.", style="margin:6px 0;opacity:.85;font-size:90%")
     if outcome.status in (WRONG, UNTRIED):
-        card.only_html(_hints(exercise.hints))
+        card.only_html(_hints(exercise))
 
 
-def _hints(hints):
+def _hints(exercise):
     """Nested details: each hint holds the next; they open on a page that runs nothing."""
-    markup = ""
+    hints = exercise.hints
+    markup = marked(f'Still stuck after two tries? `solution("{exercise.id}")` in a new cell shows our answer.') if exercise.references else ""
     for i in range(len(hints), 0, -1):
         indent = "margin-left:12px" if i > 1 else ""
         markup = (f'<details style="{indent}"><summary style="cursor:pointer;opacity:.85">Hint {i} of {len(hints)}</summary>'
-                  f'<div style="margin:2px 0 4px 14px">{html.escape(hints[i - 1])}</div>{markup}</details>')
+                  f'<div style="margin:2px 0 4px 14px">{marked(hints[i - 1])}</div>{markup}</details>')
     return markup
 
 
@@ -150,7 +155,7 @@ def _pictures(expected, got, worst):
     frame[row + 2:row + scale - 2, column + 2:column + scale - 2] = False
     change[frame] = 0
     panels = (("expected", figures.png((plane - low) / (high - low), scale)),
-              ("yours minus expected: red too large, blue too small", figures.png(change)))
+              ("yours minus expected: red too large, blue too small, white equal", figures.png(change)))
     cells = []
     for name, data in panels:
         picture = f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'

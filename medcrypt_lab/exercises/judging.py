@@ -9,6 +9,17 @@ from pathlib import Path
 from . import calling, vocabulary, wire
 from .vocabulary import NotYet
 
+# What PyTorch and Python say in words of their own, and what it means for whoever writes their first attack.
+EXPLAINED = {
+    "NoneType": "Something is None here: `images.grad` is empty until `backward()` was called, and a function without `return` gives None.",
+    "'tuple' object has no attribute": "`torch.autograd.grad` returns a tuple, also for one gradient: take its first value by `[0]`.",
+    "does not require grad": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
+    "One of the differentiated Tensors": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
+    "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
+    "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
+    "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
+    "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
+}
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"
 
 
@@ -102,7 +113,8 @@ def _not_yet(error, name):
     if kind == "Forbidden":
         words = message[0].upper() + message[1:] + "."
         return NotYet(words, property="is your own", misconception=words)
-    return NotYet(f"Your code stopped with {kind}: {message}", property="runs without an error")
+    meaning = next((f" {words}" for part, words in EXPLAINED.items() if part in message), "")
+    return NotYet(f"Your code stopped with {kind}: {message.rstrip('.')}.{meaning}", property="runs without an error")
 
 
 def _changed(name, what):
@@ -139,7 +151,8 @@ def judge(exercise, runner, seed=None):
             outcome.show = (error.expected, error.got)
     except KeyboardInterrupt:
         outcome.status, outcome.failed = WRONG, "comes to an end"
-        outcome.sentence = f"You stopped it after {time.perf_counter() - began:.0f} s. Does a loop never end?"
+        seconds = time.perf_counter() - began
+        outcome.sentence = "You stopped it" + (f" after {seconds:.0f} s" if seconds >= 1 else "") + ". Does a loop never end?"
     except Exception as error:
         _broken(exercise, runner, outcome, error, seed)
     finally:

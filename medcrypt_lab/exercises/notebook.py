@@ -145,13 +145,10 @@ def solution(id):
 
 def progress():
     """Show what is solved and tried, exercise by exercise."""
-    results = work.results()
+    results, ids = work.results(), work.exercise_ids()
     box = card.Card("#8a8f98")
-    paths = sorted((files.root() / "chapters").glob("[0-9][0-9]_*/exercises/*.py"))
-    solved = sum(r["solved"] for r in results.values())
-    box.add(f"{solved} of {len(paths)} exercises solved")
-    for path in paths:
-        id = path.parent.parent.name[3:] + "." + path.stem
+    box.add(f"{sum(results.get(id, {}).get('solved', False) for id in ids)} of {len(ids)} exercises solved")
+    for id in ids:
         result = results.get(id)
         status = judging.UNTRIED if result is None else judging.RIGHT if result["solved"] else judging.WRONG
         color, sign, words = card.LOOK[status]
@@ -169,7 +166,7 @@ def verdict(row, *, metric, published, measured, attack, outcome, because):
     if outcome not in OUTCOMES and not (outcome.startswith(STANDS) and outcome[len(STANDS):].strip()):
         raise ValueError(f"The outcome of verdict {row} is {outcome!r}; it should be one of: {', '.join(OUTCOMES)}, {STANDS}<assumption>.")
     box = card.Card("#4c8fd6")
-    box.add(f"Verdict {row}: {outcome}", f'<b>Verdict {html.escape(row)}:</b> <b style="color:#4c8fd6">{html.escape(outcome)}</b>')
+    box.add(f"Verdict {row}: {outcome}", f'<b>Verdict {html.escape(row)}:</b> <b>{html.escape(outcome)}</b>')
     for name, value in (("Metric", metric), ("Published", published), ("Measured here", measured), ("Attack", attack), ("Because", because)):
         box.add(f"{name}: {value}", f'<span style="opacity:.75">{name}:</span> {html.escape(value)}')
     show(box.plain, box.html)

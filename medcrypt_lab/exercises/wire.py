@@ -261,4 +261,6 @@ def kind_of(value):
         return f"a {type(value).__name__}"
     if value is None:
         return "None"
+    if isinstance(value, (list, tuple, dict)):
+        return f"a {type(value).__name__} of {len(value)} value{'s' * (len(value) != 1)}"
     return f"{type(value).__name__} {short(value)}"

@@ -2,6 +2,7 @@
 import datetime
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def results():
             if event.get("status") == "right":
                 solved.add(str(event.get("id")))
     return {id: {"solved": id in solved, "tries": len(tried)} for id, tried in codes.items()}
+
+
+def exercise_ids():
+    """The ids of all exercises, in the order in which the lessons meet them; those that no lesson shows come last."""
+    chapters = files.root() / "chapters"
+    met = [id for book in sorted(chapters.glob("[0-9][0-9]_*/*.ipynb"))
+           for id in re.findall(r'@exercise\(\\"([\w.]+)\\"\)', book.read_text(encoding="utf-8"))]
+    known = [f"{path.parent.parent.name[3:]}.{path.stem}" for path in sorted(chapters.glob("[0-9][0-9]_*/exercises/*.py"))]
+    return sorted(known, key=lambda id: met.index(id) if id in met else len(met))
 
 
 def copy_lessons():

@@ -8,16 +8,17 @@ points, minutes, difficulty = 3, 10, 2
 without = ["torchattacks", "medcrypt_lab.attacks"]
 hints = [
     "For each pixel ask one thing only: does the loss grow when this pixel gets brighter, or when it gets darker?",
-    "torch.autograd.grad(loss, images) returns a tuple that holds one gradient; .sign() keeps its direction and forgets its size.",
-    "Three things in a row: gradient, = torch.autograd.grad(...); then images + epsilon * ...; then .clamp(0, 1).detach().",
+    "`torch.autograd.grad(loss, images)[0]` is the slope at each pixel; `.sign()` keeps its direction and forgets its size.",
+    "Three things in a row: `gradient = torch.autograd.grad(...)[0]`, then `images + epsilon * ...`, then `.clamp(0, 1).detach()`.",
 ]
-after = ("Every pixel moves by the same amount: the picture hardly changes, but 4096 tiny pushes all point the way in which the loss grows.")
+after = ("Almost every pixel moves by epsilon, each in its own direction. In the picture that is a fine grain; in the loss thousands of "
+         "small pushes pull the same way.")
 
 
 def fgsm(model, images, labels, epsilon):
     """One step of size epsilon along the sign of the loss gradient.
 
-    model: takes images, returns logits, in evaluation mode.
+    model: takes images, returns logits (one score a class).
     images: (n, channels, height, width) in [0, 1]; labels: (n,) int64.
     Returns new images of the same shape, inside [0, 1], detached.
     """
@@ -253,14 +254,14 @@ def forgot_return(model, images, labels, epsilon):
     adversarial = (images + epsilon * gradient.sign()).clamp(0, 1)
 
 
-@wrong("AttributeError", "images.grad.sign()")
+@wrong("`images.grad` is empty until", "images.grad.sign()")
 def forgot_backward(model, images, labels, epsilon):
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)
     return (images + epsilon * images.grad.sign()).clamp(0, 1).detach()
 
 
-@wrong("Expected a float32 tensor", "got tuple")
+@wrong("Expected a float32 tensor", "got a tuple of 1 value")
 def gradient_is_a_tuple(model, images, labels, epsilon):
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)

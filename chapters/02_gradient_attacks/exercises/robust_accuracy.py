@@ -9,7 +9,7 @@ hints = [
     "Which images can an attack spoil at all? What would you say of one that the model got wrong before anybody touched it?",
     "Two lists of true and false: right before, right after. Robust accuracy counts images that are in both, over all of them. "
     "Success counts those in the first and not in the second, over the first.",
-    "before = model(images).argmax(1) == labels; the same for attack(images, labels); then before & after, and before & ~after.",
+    "`before = model(images).argmax(1) == labels`, `after` the same for the attacked images; then `before & after` and `before & ~after`.",
 ]
 after = ("Papers quote the success when it is their attack and the accuracy when it is their defense. "
          "With both figures and the clean accuracy nobody can hide behind a denominator.")
@@ -191,6 +191,13 @@ def tensors(model, images, labels, attack):
     before = model(images).argmax(1) == labels
     after = model(attack(images, labels)).argmax(1) == labels
     return (before & after).float().mean(), (before & ~after).sum() / before.sum().clamp(min=1)
+
+
+@wrong("neither true nor false")
+def python_and(model, images, labels, attack):
+    before = model(images).argmax(1) == labels
+    after = model(attack(images, labels)).argmax(1) == labels
+    return (before and after).float().mean().item(), (before and not after).sum().item() / max(1, before.sum().item())
 
 
 @wrong("ZeroDivisionError")

@@ -9,16 +9,16 @@ without = ["torchattacks", "medcrypt_lab.attacks"]
 hints = [
     "Away from the truth is up the loss of the true label. What is toward a target, in terms of the target's loss?",
     "Compute the loss against `targets` in place of the labels, then take the step that makes it smaller.",
-    "It is fgsm with two changes: cross_entropy(model(images), targets), and a minus in front of epsilon.",
+    "It is fgsm with two changes: `cross_entropy(model(images), targets)`, and a minus in front of epsilon.",
 ]
-after = ("With two classes, toward one is away from the other: targeted and untargeted FGSM give the same picture. "
+after = ("With two classes, toward one is away from the other: targeted and untargeted FGSM give almost the same picture. "
          "With three they part, and the attacker picks the diagnosis.")
 
 
 def targeted_fgsm(model, images, targets, epsilon):
     """One step of size epsilon that makes the model prefer `targets`.
 
-    model: takes images, returns logits, in evaluation mode.
+    model: takes images, returns logits (one score a class).
     images: (n, channels, height, width) in [0, 1].
     targets: (n,) int64, the class each image shall be taken for.
     Returns new images of the same shape, inside [0, 1], detached.
@@ -136,7 +136,7 @@ def no_clip(model, images, targets, epsilon):
     return (images - epsilon * gradient.sign()).detach()
 
 
-@wrong("RuntimeError", "torch.autograd.grad")
+@wrong("PyTorch was not told to record gradients")
 def forgot_requires_grad(model, images, targets, epsilon):
     loss = functional.cross_entropy(model(images.clone()), targets)
     gradient, = torch.autograd.grad(loss, images)
