@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 EPILOG = "`python3 course.py VERB` does the same from a fresh copy of the course: it makes the environment first."
 
@@ -109,7 +110,7 @@ def start_jupyterlab(folder, notebook, no_browser, passed_on):
         environment["MEDCRYPT_DATA"] = ",".join(from_here(part) for part in environment["MEDCRYPT_DATA"].split(","))
     environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")]))
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
-               f"--LabApp.default_url=/lab/tree/{notebook.relative_to(folder).as_posix()}"]
+               f"--LabApp.default_url=/lab/tree/{quote(notebook.relative_to(folder).as_posix())}"]
     command += ["--no-browser"] if no_browser else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         print("You are root; JupyterLab is told to run all the same. An ordinary user is safer.")

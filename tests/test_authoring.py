@@ -81,6 +81,10 @@ MISTAKES = {
     "cell unreadable": (lesson("values = [1, 2, 3]", "values = [1, 2, 3"), "Python cannot read this cell"),
     "semicolon": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)));'), "1_tiny.md:34: The cell ends in `;`"),
     "wide cell": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)))  # ' + 90 * "x"), "1_tiny.md:34: This line has 132 columns; more than 104"),
+    "settings of another type": (double('without = ["textwrap"]', 'without = "textwrap"'), "`without` should be a list of texts, not 'textwrap'"),
+    "exercise in a plain block": (lesson('```{code-cell}\n@exercise("tiny.share")', '```python\n@exercise("tiny.share")'), "share.py:1: No lesson uses"),
+    "exercise twice, once in a plain block": (lesson("Numbers, doubled.", 'Numbers.\n\n```python\n@exercise("tiny.share")\n```'), "1_tiny.md:14: This line stands in no code cell"),
+    "tags are no list": (lesson('```{code-cell}\nprint("sum:"', '```{code-cell}\n:tags: nbval-ignore-output\nprint("sum:"'), "1_tiny.md:34: Tags are a list"),
     "unbound name": ({"double": DOUBLE.replace("[2 * v for v in values]\n    return", "elsewhere.sample([2 * v for v in values], 1)\n    return", 1)}, "The answer of tiny.double uses elsewhere, which no cell above it"),
 }
 
@@ -93,6 +97,16 @@ def test_a_mistake_is_a_sentence_with_file_and_line(make, mistake):
         build.stale()
     assert said in str(error.value)
     assert str(error.value).startswith(os.environ["MEDCRYPT_ROOT"]) and ":" in str(error.value)
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_read(make):
+    chapter = make()
+    for path in [chapter / "lessons" / "1_tiny.md", *(chapter / "exercises").glob("*.py")]:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert build.stale() == ["1_tiny.ipynb was never built: medcrypt build 1_tiny"]
+    (chapter / "lessons" / "1_tiny.md").write_bytes(b"---\n\xff")
+    with pytest.raises(AuthorError, match="not UTF-8"):
+        build.stale()
 
 
 def test_two_exercises_of_one_name(make, tmp_path):

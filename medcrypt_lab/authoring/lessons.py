@@ -1,9 +1,11 @@
 """A lesson's source and its exercise files -> the notebook without outputs. Everything is read as text; nothing is run or imported."""
 import ast
 import builtins
+import copy
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import jupytext
@@ -20,6 +22,7 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 WIDEST = 76                 # columns of a stub: what fits beside an open file browser
 WIDEST_CELL = 104           # columns of any other code: about 106 fit at 1280 pixels
+KINDS = {"points": int, "minutes": int, "difficulty": int, "hints": list, "after": str, "without": list, "changes": list}
 FEWEST = {"wrong": 4, "right": 2}
 
 
@@ -43,14 +46,20 @@ class Lesson:
         """The line on which `part` first stands."""
         return self.text[:self.text.index(part)].count("\n") + 1
 
+    @cached_property
+    def cells(self):
+        """The notebook's cells as the Markdown gives them."""
+        return jupytext.reads(self.text[FRONT.match(self.text).end():], fmt="md:myst").cells
+
     @property
     def exercise_ids(self):
-        return EXERCISE_LINE.findall(self.text)
+        """The exercises that code cells hold; a line that only looks like one, in a plain code block, is refused where it stands."""
+        return [id for cell in self.cells if cell.cell_type == "code" for id in EXERCISE_LINE.findall(cell.source)]
 
 
 def read(path):
     """The Lesson in a Markdown file; AuthorError if its front matter is not as it should be."""
-    text = path.read_text(encoding="utf-8")
+    text = source.read_text(path)
     found = FRONT.match(text)
     if not found:
         raise AuthorError(path, 1, f"A lesson begins with front matter between two lines `---`: {', '.join(FIELDS)}.")
@@ -67,6 +76,8 @@ def read(path):
             raise AuthorError(path, 1, f"`{name}` in the front matter should be a {kind.__name__}, not {front[name]!r}.")
     if extra := front.keys() - FIELDS:
         raise AuthorError(path, 1, f"The front matter has `{sorted(extra)[0]}`, which nobody reads; it knows {', '.join(FIELDS)}.")
+    if bare := re.search(r"^:tags:[ \t]*([^\[\s].*)$", text, re.M):
+        raise AuthorError(path, text[:bare.start()].count("\n") + 1, f"Tags are a list: `:tags: [{bare[1]}]`.")
     return Lesson(path, text, front)
 
 
@@ -116,6 +127,10 @@ def check_exercise(exercise):
     for name in ("points", "minutes", "difficulty", "hints"):
         if name not in exercise.settings:
             wrong(1, f"The file does not set `{name}`.")
+    for name, kind in KINDS.items():
+        value = exercise.settings.get(name, kind())
+        if type(value) is not kind or kind is list and not all(type(item) is str for item in value):
+            wrong(1, f"`{name}` should be a {kind.__name__}{' of texts' * (kind is list)}, not {value!r}.")
     if exercise.functions[0] != exercise.name:
         wrong(1, f"`functions` should begin with {exercise.name}, the name of the file.")
     check = exercise.function("check") or wrong(1, "The file has no function `check(answer, random)`.")
@@ -143,10 +158,12 @@ def check_exercise(exercise):
 
 def notebook(lesson, solved=False):
     """-> the notebook without outputs, and the exercises in it. solved: with the references in the exercise cells."""
-    book = jupytext.reads(lesson.text[FRONT.match(lesson.text).end():], fmt="md:myst")
+    book = v4.new_notebook(cells=copy.deepcopy(lesson.cells))
     exercises, seen = [], {}
     for cell in book.cells:
         tags = cell.metadata.get("tags", [])
+        if cell.cell_type != "code" and (line := EXERCISE_LINE.search(cell.source)):
+            raise AuthorError(lesson.path, lesson.line_of(line[0]), f"This line stands in no code cell: an exercise stands between ```{{code-cell}} and ```.")
         id = cell.cell_type[0] + hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         if cell.cell_type == "code" and (line := EXERCISE_LINE.search(cell.source)):
             if cell.source.strip() != line[0].strip():
@@ -165,14 +182,14 @@ def notebook(lesson, solved=False):
     book.nbformat, book.nbformat_minor = 4, 5
     _check_cells(lesson, book)
     _check_names(lesson, book, exercises)
-    return v4.upgrade(book), exercises
+    return book, exercises
 
 
 def _check_cells(lesson, book):
     """Every code cell can be read and fits the page; none ends in a semicolon, which hides an output from a reader but not from nbval."""
     for cell in book.cells:
         if cell.cell_type == "code":
-            first = cell.source.splitlines()[0] if cell.source else ""
+            first = next((line for line in cell.source.splitlines() if line.strip()), "")
             try:
                 ast.parse(cell.source)
             except SyntaxError as error:

@@ -3,9 +3,13 @@ import contextlib
 import inspect
 import io
 import linecache
+import logging
 import os
 import random
+import re
+import signal
 import sys
+import threading
 import traceback
 import warnings
 
@@ -13,6 +17,10 @@ from . import wire
 
 MOST_CALLS = 20_000         # of the callables among one call's arguments, all together
 MOST_PRINTED = 4_000        # characters
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+# Kinds of failure that are ours to word; no class of a student's can be called so.
+SIGNATURE, NOT_PLAIN, FORBIDDEN = "medcrypt:signature", "medcrypt:not plain", "medcrypt:forbidden"
 
 
 class Forbidden(Exception):
@@ -40,7 +48,10 @@ def seed_all(seed):
 def _settings():
     """(read, restore) for each piece of global state that student code may turn."""
     yield random.getstate, random.setstate
-    yield os.getcwd, os.chdir
+    yield _folder, lambda saved: saved and os.chdir(saved)
+    yield lambda: (list(logging.root.handlers), logging.root.level, logging.root.manager.disable), _restore_logging
+    if threading.current_thread() is threading.main_thread():
+        yield lambda: signal.getsignal(signal.SIGINT), lambda saved: signal.signal(signal.SIGINT, saved)
     yield lambda: dict(os.environ), _restore_environment
     yield lambda: list(sys.path), lambda saved: sys.path.__setitem__(slice(None), saved)
     yield sys.getrecursionlimit, sys.setrecursionlimit
@@ -54,10 +65,26 @@ def _settings():
         yield torch.get_rng_state, torch.set_rng_state
         yield torch.is_grad_enabled, torch.set_grad_enabled
         yield torch.get_default_dtype, torch.set_default_dtype
+        yield torch.is_anomaly_enabled, lambda saved: torch.autograd.set_detect_anomaly(saved) if torch.is_anomaly_enabled() != saved else None
+        yield torch.get_default_device, lambda saved: torch.set_default_device(None) if torch.get_default_device() != saved else None
         yield torch.get_num_threads, torch.set_num_threads
         yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
     if pyplot is not None:
         yield pyplot.get_fignums, lambda saved: [pyplot.close(n) for n in pyplot.get_fignums() if n not in saved]
+
+
+def _folder():
+    try:
+        return os.getcwd()
+    except OSError:             # somebody removed it
+        return None
+
+
+def _restore_logging(saved):
+    handlers, level, disabled = saved
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    logging.disable(disabled)
 
 
 def _restore_environment(saved):
@@ -75,19 +102,37 @@ def kept_state():
             yield
     finally:
         for restore, saved in kept:
-            restore(saved)
+            with contextlib.suppress(Exception):        # one that fails must not keep the others from their turn
+                restore(saved)
+
+
+class Paper(io.TextIOBase):
+    """What student code prints on: it keeps the beginning, counts the rest, and cannot be closed."""
+
+    def __init__(self):
+        self.kept, self.length = [], 0
+
+    def write(self, text):
+        if self.length < MOST_PRINTED:
+            self.kept.append(text[:MOST_PRINTED])
+        self.length += len(text)
+        return len(text)
+
+    def close(self):
+        pass
 
 
 class Captured:
     """What was said inside `captured`: warnings first, since a flood of prints must not hide them."""
 
     def __init__(self):
-        self.printed, self.warnings, self.displayed = io.StringIO(), [], []
+        self.paper, self.warnings, self.displayed = Paper(), [], []
 
     @property
     def text(self):
-        said = "".join(f"{words}\n" for words in self.warnings) + self.printed.getvalue() + "".join(f"{words}\n" for words in self.displayed)
-        return said if len(said) <= MOST_PRINTED else f"{said[:MOST_PRINTED]}\n(cut here: {len(said)} characters in all)"
+        said = CONTROL.sub("", "".join(f"{words}\n" for words in self.warnings) + "".join(self.paper.kept) + "".join(f"{words}\n" for words in self.displayed))
+        length = len(said) + self.paper.length - sum(map(len, self.paper.kept))
+        return said if length <= MOST_PRINTED else f"{said[:MOST_PRINTED]}\n(cut here: about {length} characters in all)"
 
 
 @contextlib.contextmanager
@@ -99,8 +144,8 @@ def captured():
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
             from IPython.utils.capture import capture_output
             shown = stack.enter_context(capture_output(stdout=False, stderr=False))
-        stack.enter_context(contextlib.redirect_stdout(said.printed))
-        stack.enter_context(contextlib.redirect_stderr(said.printed))
+        stack.enter_context(contextlib.redirect_stdout(said.paper))
+        stack.enter_context(contextlib.redirect_stderr(said.paper))
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         yield said
@@ -109,16 +154,27 @@ def captured():
 
 
 @contextlib.contextmanager
-def refusing(modules):
-    """Calls into `modules` raise Forbidden, on the line that makes them, and are noted in the list that this gives."""
+def refusing(modules, home):
+    """Calls from the student's own code into `modules` raise Forbidden, on the line that makes them -> a list of the modules called.
+
+    home: the file of the student's function. What a library calls for itself, an import for instance, is its own business.
+    """
     seen = []
 
     def watch(frame, event, argument):
-        name = frame.f_globals.get("__name__", "") if event == "call" else getattr(argument, "__module__", "") if event == "c_call" else ""
-        for module in modules:
-            if name and (name == module or name.startswith(module + ".")):
-                seen.append(module)
-                raise Forbidden(f"this exercise asks you to write it: a call into {module} does not count")
+        if event == "call":
+            caller, name = frame.f_back, frame.f_globals.get("__name__", "")
+            if frame.f_code.co_name == "<module>":
+                return
+        elif event == "c_call":
+            caller, name = frame, getattr(argument, "__module__", "")
+        else:
+            return
+        if name and caller is not None and (caller.f_code.co_filename == home or is_cell(caller.f_code.co_filename)):
+            for module in modules:
+                if name == module or name.startswith(module + "."):
+                    seen.append(module)
+                    raise Forbidden(module)
 
     if not modules or sys.getprofile() is not None:     # a profiler that runs already keeps its place
         yield seen
@@ -140,7 +196,11 @@ def counted(function, calls):
         if callable(watch):
             sys.setprofile(None)
         try:
-            return wire.plain(function(*wire.plain(args), **wire.plain(kwargs)))
+            try:
+                args, kwargs = wire.plain(args), wire.plain(kwargs)
+            except wire.NotPlain as error:
+                raise TypeError(f"you passed {error} to it; pass plain numbers, text, bytes, lists, arrays or tensors") from None
+            return wire.plain(function(*args, **kwargs))
         finally:
             if callable(watch):
                 sys.setprofile(watch)
@@ -161,6 +221,14 @@ def _failure(kind, message, where=None):
     return {"type": kind, "message": message, "where": where}
 
 
+def _words(error):
+    """An exception's first line; of one whose words cannot be had, nothing."""
+    try:
+        return CONTROL.sub("", str(error).split("\n")[0])[:300]
+    except Exception:
+        return ""
+
+
 def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     """Run the answer once. Raises nothing but KeyboardInterrupt.
 
@@ -171,34 +239,48 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except (TypeError, ValueError) as error:
-        report["error"] = _failure("Signature", str(error))
+        report["error"] = _failure(SIGNATURE, str(error))
         return report
     calls = []
     before = wire.plain(dict(bound.arguments), lambda f: f)
     given = wire.plain(dict(bound.arguments), lambda f: wrap(f, calls))
     mine = inspect.BoundArguments(bound.signature, given)
     home = getattr(getattr(function, "__code__", None), "co_filename", "")
-    with kept_state(), captured() as said:
-        seed_all(seed)
-        with refusing(without) as refused:
-            try:
-                result = function(*mine.args, **mine.kwargs)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                report["error"] = _failure(type(error).__name__, str(error).split("\n")[0][:300], own_line(error, home))
-        if report["error"] is None and refused:         # the answer caught it and went on
-            report["error"] = _failure("Forbidden", f"this exercise asks you to write it: a call into {refused[0]} does not count")
-        if report["error"] is None:
-            if getattr(result, "requires_grad", False):
-                report["notes"].append("Your result still carries the history of its gradients; `.detach()` lets go of it.")
-            try:
-                report["result"] = wire.plain(result)
-            except wire.NotPlain as error:
-                report["error"] = _failure("NotPlain", str(error))
-            _compare(before, given, changes, report)
+    said = Captured()
+    try:
+        with kept_state(), captured() as said:
+            seed_all(seed)
+            with refusing(without, home) as refused:
+                try:
+                    result = function(*mine.args, **mine.kwargs)
+                except KeyboardInterrupt:
+                    raise
+                except Forbidden as error:
+                    report["error"] = _failure(FORBIDDEN, str(error), own_line(error, home))
+                except BaseException as error:
+                    report["error"] = _failure(type(error).__name__, _words(error), own_line(error, home))
+            if report["error"] is None and refused:         # the answer caught it and went on
+                report["error"] = _failure(FORBIDDEN, refused[0])
+            if report["error"] is None:
+                _take(result, report)
+                _compare(before, given, changes, report)
+    except KeyboardInterrupt as error:                      # the student stopped it: they still want to see where, and what was printed
+        error.where, error.printed = own_line(error, home), said.text
+        raise
     report["printed"] = said.text
     return report
+
+
+def _take(result, report):
+    """Put a plain copy of the result into the report, or why there is none."""
+    try:
+        if getattr(result, "requires_grad", False):
+            report["notes"].append("Your result still carries the history of its gradients; `.detach()` lets go of it.")
+        report["result"] = wire.plain(result)
+    except wire.NotPlain as error:
+        report["error"] = _failure(NOT_PLAIN, str(error))
+    except Exception as error:              # a class of the student's own that does not let itself be read
+        report["error"] = _failure(NOT_PLAIN, f"a {type(result).__name__} that cannot be read ({type(error).__name__})")
 
 
 def _compare(before, given, changes, report):

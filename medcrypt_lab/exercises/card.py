@@ -32,6 +32,7 @@ class Card:
 
     def add(self, text, markup=None, style="margin:3px 0"):
         """One line; `markup` is its HTML where that is more than the text itself."""
+        text, markup = (part and part.encode("utf-8", "replace").decode() for part in (text, markup))       # half a character breaks a page
         self.text.append(text if not self.text else "  " + text)
         self.body.append(f'<div style="{style}">{marked(text) if markup is None else markup}</div>')
 

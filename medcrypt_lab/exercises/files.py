@@ -28,13 +28,14 @@ class Exercise:
     difficulty: int
     hints: list = field(default_factory=list)
     after: str = ""
+    uses: list = field(default_factory=list)
     without: list = field(default_factory=list)
     changes: list = field(default_factory=list)
 
     def is_stub(self, text, name):
         """Is `text` the untouched stub of function `name`? Comments, blank lines and docstring do not count."""
         try:
-            return bones(text) == bones(self.stubs[name])
+            return name in self.stubs and bones(text) == bones(self.stubs[name])
         except (SyntaxError, StopIteration, ValueError):
             return False
 
@@ -77,7 +78,7 @@ def _load(path, _stamp):
     released = "stub" in inside
     return Exercise(
         id=text.id, name=text.name, title=(inside.get("__doc__") or text.id).split("\n")[0],
-        functions=text.functions,
+        functions=text.functions, uses=text.uses,
         stubs=inside["stub"] if released else text.stubs,
         references={} if released else {name: inside[name] for name in text.functions},
         check=inside["check"],

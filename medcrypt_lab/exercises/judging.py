@@ -1,5 +1,6 @@
 """Judging: one exercise, one answer, one outcome. The same for a notebook, a test and a grader."""
 import inspect
+import textwrap
 import time
 import traceback
 import zlib
@@ -18,6 +19,7 @@ EXPLAINED = {
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
+    "is not defined": "The check runs as soon as the function is read: what it uses must stand above it.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"
@@ -58,7 +60,7 @@ class Local:
     def source(self, name):
         """The text of the student's function, or None where it cannot be had."""
         try:
-            return inspect.getsource(self.functions[name])
+            return textwrap.dedent(inspect.getsource(self.functions[name]))
         except (OSError, TypeError, IndexError, SyntaxError):
             return None
 
@@ -106,15 +108,16 @@ class Answer:
 def _not_yet(error, name):
     """The sentence for an error that the answer raised."""
     kind, message = error["type"], error["message"]
-    if kind == "Signature":
+    if kind == calling.SIGNATURE:
         return NotYet(f"The arguments of `{name}` should stay as they were in the exercise ({message}).", property="can be called")
-    if kind == "NotPlain":
+    if kind == calling.NOT_PLAIN:
         return NotYet(f"Your function returned {message}; return plain numbers, text, bytes, lists, arrays or tensors.", property="returns plain data")
-    if kind == "Forbidden":
-        words = message[0].upper() + message[1:] + "."
+    if kind == calling.FORBIDDEN:
+        words = f"This exercise asks you to write it: a call into {message} does not count."
         return NotYet(words, property="is your own", misconception=words)
     meaning = next((f" {words}" for part, words in EXPLAINED.items() if part in message), "")
-    return NotYet(f"Your code stopped with {kind}: {message.rstrip('.')}.{meaning}", property="runs without an error")
+    said = f": {message.rstrip('.')}" if message else ""
+    return NotYet(f"Your code stopped with {kind}{said}.{meaning}", property="runs without an error")
 
 
 def _changed(name, what):
@@ -149,7 +152,8 @@ def judge(exercise, runner, seed=None):
         outcome.sentence, outcome.failed, outcome.misconception = error.sentence, error.property, error.misconception
         if error.got is not None or error.expected is not None:
             outcome.show = (error.expected, error.got)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        outcome.where, outcome.printed = getattr(error, "where", None), outcome.printed + getattr(error, "printed", "")
         outcome.status, outcome.failed = WRONG, "comes to an end"
         seconds = time.perf_counter() - began
         outcome.sentence = "You stopped it" + (f" after {seconds:.0f} s" if seconds >= 1 else "") + ". Does a loop never end?"

@@ -1,5 +1,6 @@
 """In a notebook: the decorator that judges a cell's function, the lesson that goes on, solutions, progress, verdicts."""
 import ast
+import contextlib
 import functools
 import html
 import inspect
@@ -11,10 +12,12 @@ from . import card, files, judging, source, work
 STANDS = "stands under "
 OUTCOMES = ("broken", "not a cipher", "reproduced", "partly reproduced", "not reproduced")
 TRIES_BEFORE_SOLUTION = 2
-EXERCISE_CELL = re.compile(r'\s*@exercise\(\s*["\']([\w.]+)["\']\s*\)')
+HERE = "__import__('medcrypt_lab.exercises.notebook').exercises.notebook"       # binds no name in the student's notebook
+EXERCISE_CELL = re.compile(r'^[ \t]*@exercise\(\s*["\']([\w.]+)', re.M)
 
 _halves = {}                # exercise id -> its functions seen so far, for exercises of several functions
 _waiting = {}               # in a release: name -> the exercise that must be solved before it exists
+_running = []               # the exercise whose check runs now
 
 
 def show(text, markup):
@@ -36,7 +39,12 @@ def exercise(id):
 
     id: "chapter.name". The student's own function stays reachable as NAME.yours. Never raises.
     """
+    if callable(id):
+        show(*card.box("! The line above your function should name the exercise, as it did: @exercise(\"chapter.name\").", card.LOOK[judging.WRONG][0]))
+        return id
+
     def decorate(function):
+        function = getattr(function, "stands_for", function)        # the decorator stands there twice: judge the student's, not ours
         try:
             return _decorate(files.get(id), function)
         except files.Unknown as error:
@@ -68,15 +76,18 @@ def _decorate(exercise, function):
 
 def _judged(exercise, functions, home):
     """Judge, record, show -> name -> what the name shall mean below."""
-    before = {name: home[name] for name in functions if name in home}
-    home.update(functions)          # so that an answer that calls itself does not call an earlier run's
+    called = getattr(functions.get(exercise.name), "__name__", exercise.name)
+    meant = {**functions, called: functions[exercise.name]} if len(functions) == 1 else functions
+    before = {name: home[name] for name in meant if name in home}
+    home.update(meant)              # so that an answer that calls itself does not call an earlier run's
+    _running.append(exercise)
     try:
         outcome = judging.judge(exercise, judging.Local(functions))
     finally:
-        for name in functions:
+        _running.pop()
+        for name in meant:
             home.pop(name, None)
         home.update(before)
-    called = getattr(functions.get(exercise.name), "__name__", exercise.name)
     if len(functions) == 1 and called != exercise.name:
         outcome.notes.append(f"Your function is called {called}; the cells below know it as {exercise.name}.")
     _record(exercise, outcome, functions)
@@ -89,16 +100,24 @@ def _judged(exercise, functions, home):
 
 def _record(exercise, outcome, functions):
     if outcome.status in (judging.WRONG, judging.RIGHT):
-        local = judging.Local(functions)
-        text = "".join(str(source.bones(t)) if (t := local.source(n)) else "" for n in functions)
+        text = "".join(_code(judging.Local(functions).source(name)) for name in functions)
         work.record({"event": "try", "id": exercise.id, "status": outcome.status, "points": outcome.points,
                      "code": f"{zlib.crc32(text.encode()):08x}", "misconception": outcome.misconception})
+
+
+def _code(text):
+    """What tells two answers apart: the syntax tree, or the text where that is no function of its own."""
+    try:
+        return str(source.bones(text))
+    except (SyntaxError, StopIteration, ValueError, TypeError):
+        return str(text)
 
 
 def _meaning(exercise, outcome, name, function):
     """What the cells below call: the student's function if it is right, else the reference where there is one."""
     if outcome.status == judging.RIGHT:
-        function.yours = function
+        with contextlib.suppress(AttributeError, TypeError):        # a method, a partial: they take no attributes
+            function.yours = function
         return function
     return _stand_in(exercise, name, function)
 
@@ -110,11 +129,13 @@ def _stand_in(exercise, name, yours):
     reference = exercise.references[name]
 
     def stand_in(*args, **kwargs):
+        if _running and exercise.id not in (_running[-1].id, *_running[-1].uses):
+            raise NotImplementedError(f"{name} is not yours yet, so {_running[-1].id} cannot build on it")
         return reference(*args, **kwargs)
     functools.update_wrapper(stand_in, reference, updated=())
     del stand_in.__wrapped__        # `name??` would follow it to the answer
     stand_in.__signature__ = inspect.signature(reference)
-    stand_in.yours = yours
+    stand_in.yours = stand_in.stands_for = yours
     return stand_in
 
 
@@ -177,15 +198,32 @@ def read_cell(lines):
     """An input transformer: an exercise's cell that Python cannot read becomes a card; in a release a cell that must wait says so."""
     text = "".join(lines)
     try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError) as error:
-        found = EXERCISE_CELL.match(text)
-        if not found:
-            return lines
-        message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None) or 1
-        said = (text.splitlines()[line - 1:line] or [""])[0].strip()
-        return [f"import medcrypt_lab.exercises.notebook as _n; globals().update(_n.unreadable({found[1]!r}, {message!r}, {line}, {said!r})); del _n\n"]
-    return _held_back(body) or lines
+        compile(text, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return _unreadable_line(text, error) or lines
+    return _held_back(ast.parse(text).body) or lines
+
+
+def read_raw_cell(lines):
+    """The same before IPython's own reading, which stops at a line whose indentation fits nowhere."""
+    text = "".join(lines)
+    try:
+        ast.parse(text)
+    except IndentationError as error:
+        return _unreadable_line(text, error) or lines
+    except (SyntaxError, ValueError, RecursionError):           # perhaps a %magic: IPython's to read
+        pass
+    return lines
+
+
+def _unreadable_line(text, error):
+    """The line to run in place of an exercise's cell that cannot be read; None for any other cell."""
+    found = EXERCISE_CELL.search(text)
+    if not found:
+        return None
+    message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None) or 1
+    said = (text.splitlines()[line - 1:line] or [""])[0].strip()
+    return [f"globals().update({HERE}.unreadable({found[1]!r}, {message!r}, {line}, {said!r}))\n"]
 
 
 def unreadable(id, message, line, text):
@@ -207,9 +245,13 @@ def _held_back(body):
     """In a release: the line to run in place of a cell that reads a name which waits, or None. What it would have bound waits too."""
     if not _waiting:
         return None
-    bound = set().union(*(source.names_bound(node) for node in body))
-    defined = {node.name for node in body if isinstance(node, ast.FunctionDef)}         # a function may call itself
-    used = set().union(*(source.names_used(node) for node in body)) - defined
+    bound, used = set(), set()
+    for node in body:
+        binds = source.names_bound(node)
+        # A function may call itself, and a loop binds its own variable before it reads it.
+        own = binds if isinstance(node, ast.FunctionDef) else _targets(node)
+        used |= source.names_used(node) - bound - own
+        bound |= binds
     needed = sorted(used & _waiting.keys())
     if not needed:
         for name in bound:
@@ -217,7 +259,13 @@ def _held_back(body):
         return None
     id = _waiting[needed[0]]
     _waiting.update(dict.fromkeys(bound, id))
-    return [f"import medcrypt_lab.exercises.notebook as _n; _n.wait({id!r}); del _n\n"]
+    return [f"{HERE}.wait({id!r})\n"]
+
+
+def _targets(node):
+    """The names that a for or with statement binds before its body runs."""
+    places = [node.target] if isinstance(node, ast.For) else [i.optional_vars for i in node.items if i.optional_vars] if isinstance(node, ast.With) else []
+    return {n.id for place in places for n in ast.walk(place) if isinstance(n, ast.Name)}
 
 
 def wait(id):
@@ -233,4 +281,5 @@ def install():
         return
     shell = get_ipython()
     if shell is not None and read_cell not in shell.input_transformers_post:
+        shell.input_transformers_cleanup.append(read_raw_cell)
         shell.input_transformers_post.append(read_cell)

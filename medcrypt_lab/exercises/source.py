@@ -20,6 +20,14 @@ class AuthorError(Exception):
         super().__init__(f"{path}:{line}: {sentence}")
 
 
+def read_text(path):
+    """A source's text, whatever its line ends; AuthorError if it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AuthorError(path, 1, f"The file is not UTF-8 (byte {error.start}): save it as UTF-8.") from None
+
+
 @dataclass
 class Answer:
     """A right or wrong answer in an exercise file: `name` is written there, `of` is the function it stands for."""
@@ -36,7 +44,7 @@ class ExerciseText:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.source = self.path.read_text(encoding="utf-8")
+        self.source = read_text(self.path)
         self.name = self.path.stem
         self.id = self.path.parent.parent.name[3:] + "." + self.name
         try:
@@ -69,6 +77,11 @@ class ExerciseText:
     def functions(self):
         """The functions the student writes; the first has the exercise's name."""
         return tuple(self.settings.get("functions", (self.name,)))
+
+    @property
+    def uses(self):
+        """The ids of the earlier exercises that this one builds on."""
+        return [ast.literal_eval(node.value.args[0]) for node in self.tree.body if calls_uses(node)]
 
     def function(self, name):
         """The definition of `name` in the file, or None."""
@@ -111,7 +124,8 @@ class ExerciseText:
                 raise AuthorError(self.path, 1, f"The file has no function `{name}`, which the exercise {self.id} asks for.")
             text, regions = REGION.subn(rf"\1{YOUR_CODE}", self.text_of(node))
             if not regions:
-                raise AuthorError(self.path, node.lineno, f"`{name}` has no `# BEGIN SOLUTION` ... `# END SOLUTION`, and no @given function stands for it.")
+                raise AuthorError(self.path, node.lineno, f"`{name}` has no `# BEGIN SOLUTION` ... `# END SOLUTION` (each on a line of its own, "
+                                  "spelled so), and no @given function stands for it.")
             found[name] = text
         return found
 
@@ -169,13 +183,14 @@ def bones(text):
 
 
 def names_bound(node):
-    """The global names that a top-level statement binds."""
+    """The global names that a top-level statement binds; what a comprehension or a function within binds is its own."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {node.name}
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {(a.asname or a.name).split(".")[0] for a in node.names}
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | {
-        n.name for n in ast.walk(node) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    found = set()
+    for name in symtable.symtable(ast.unparse(node), "statement", "exec").get_symbols():
+        if name.is_assigned() or name.is_imported():
+            found.add(name.get_name())
+    return found
 
 
 def names_used(node):

@@ -36,11 +36,21 @@ def record(event):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
         try:
-            os.write(descriptor, (json.dumps(event) + "\n").encode())
+            os.write(descriptor, ("\n" * _is_cut(path) + json.dumps(event) + "\n").encode())
         finally:
             os.close(descriptor)
     except OSError:
         _unsaved.append(event)
+
+
+def _is_cut(path):
+    """Does the log end in the middle of a line, after a crash?"""
+    with open(path, "rb") as log:
+        log.seek(0, os.SEEK_END)
+        if log.tell() == 0:
+            return False
+        log.seek(-1, os.SEEK_END)
+        return log.read() != b"\n"
 
 
 def events():
@@ -54,7 +64,7 @@ def events():
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             found.append(event)

@@ -39,6 +39,8 @@ def check(answer, random):
     """Goodfellow et al. 2015, section 4, on a linear model whose gradient is known by hand. Some pixels are exactly 0 or 1, so that a
     forgotten clip shows; each third label is not the model's choice, so that a used prediction shows."""
     model, images, labels = linear_classifier(random, classes=3, size=4)
+    # The images with the large gradients, whose label is not the model's choice, must not come first: they would hide all that is added up.
+    images, labels = images.roll(-1, 0), labels.roll(-1, 0)
     epsilon = 8 / 255
     adversarial = answer(model, images, labels, epsilon)
     expect_like(adversarial, images)
@@ -57,20 +59,27 @@ def check(answer, random):
     suspect(is_step(-step), lambda: f"You went down the gradient: the loss fell from {mean_loss(model, images, labels):.2f} "
             f"to {mean_loss(model, adversarial, labels):.2f}. FGSM climbs.")
     suspect(is_step(epsilon * predicted.sign()), "You used the model's own prediction as the label. Where it was wrong already, you pushed the image back to the truth.")
-    suspect(any(is_step(epsilon * gradient / n) for n in (1, len(images))),
+    suspect(any(is_step(sign * epsilon * gradient / n) for n in (1, len(images)) for sign in (1, -1)),
             lambda: f"You added the gradient itself, without its sign: the largest change is {gray(adversarial - images)} gray levels, the budget is 8.")
+    suspect(is_step(epsilon * gradient.mean(0, keepdim=True).sign().expand_as(images)), "You gave all images one and the same step. Each has a gradient of its own.")
     suspect(is_step(epsilon * gradient.cumsum(0).sign()), "Your gradients add up from image to image. "
             "Whoever calls backward() in a loop sets .grad to None (or to zero) before each call.")
     suspect(is_step(255 * step), "Your step is 255 times too large. The images live in [0, 1], and epsilon = 8/255 is already in their unit.")
     suspect(is_step(step / 255), "Your step is 255 times too small. Epsilon is already a fraction of the range [0, 1]: do not divide it again.")
     suspect(close(answer(model, images, labels, 0.0), adversarial), "With epsilon = 0 you return the same: your step does not use epsilon.")
     alone = [answer(model, images[i:i + 1], labels[i:i + 1], epsilon) for i in (0, 1)]
-    suspect(not close(torch.cat(alone), adversarial[:2]), "An image comes out otherwise alone than among others: your step depends on the batch. "
-            "The sign needs no scaling by a maximum, a mean or a norm.")
+    moved = (adversarial - images).abs()
+    partial = (moved > 1e-6) & (moved < epsilon - 1e-6) & (adversarial > 0) & (adversarial < 1)
+    suspect(partial.any() and not close(torch.cat(alone), adversarial[:2]), "An image comes out otherwise alone than among others: "
+            "your step depends on the batch. The sign needs no scaling by a maximum, a mean or a norm.")
     suspect(close(adversarial, (images + step).clamp(-1, 1)), "You clipped to [-1, 1]; these images live in [0, 1], where 0 is black.")
-    suspect(close(adversarial, (images + step).clamp(0, 255)), "You clipped to [0, 255]; these images live in [0, 1], where 1 is white.")
+    suspect(close(adversarial, (images + step).clamp(0, 255)), "Nothing clips at 1, or the limit is 255: these images live in [0, 1], where 1 is white.")
     suspect(close(adversarial, (images + step).clamp(-epsilon, epsilon)), "You clipped the image to [-epsilon, epsilon]: that is the range of the perturbation, not of a pixel.")
 
+    inner = images * 0.5 + 0.2           # no pixel of these is 0 or 1: whoever clips to the images' own range is seen
+    middle = answer(model, inner, labels, epsilon)
+    suspect(close(middle, (inner + epsilon * linear_gradient(model, inner, labels).sign()).clamp(inner.min(), inner.max())),
+            "You clip to the darkest and the brightest pixel of these images. A picture may use all of [0, 1].")
     change = adversarial - images
     expect("moves no pixel by more than epsilon", change.abs().max() <= epsilon + 1e-6,
            lambda: f"The largest change is {gray(change)} gray levels, the budget is 8.")
@@ -145,12 +154,28 @@ def clip_minus_one(model, images, labels, epsilon):
     return (images + epsilon * gradient.sign()).clamp(-1, 1).detach()
 
 
-@wrong("clipped to [0, 255]")
+@wrong("Nothing clips at 1")
 def clip_255(model, images, labels, epsilon):
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)
     gradient, = torch.autograd.grad(loss, images)
     return (images + epsilon * gradient.sign()).clamp(0, 255).detach()
+
+
+@wrong("darkest and the brightest pixel")
+def clip_to_own_range(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    return (images + epsilon * gradient.sign()).clamp(images.min().item(), images.max().item()).detach()
+
+
+@wrong("one and the same step")
+def mean_gradient(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    return (images + epsilon * gradient.mean(0).sign()).clamp(0, 1).detach()
 
 
 @wrong("range of the perturbation")

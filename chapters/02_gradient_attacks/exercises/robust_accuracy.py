@@ -96,6 +96,7 @@ def check(answer, random):
         suspect(close(robust, bench.clean), "That is the accuracy before the attack: robust accuracy asks who is right after it, too.")
         suspect(close(robust, bench.after_only), "You counted whoever is right after the attack. Some of them were wrong before: by accident "
                 "the attack moved them to the truth. Robust means right before and after.")
+        suspect(close(robust, 1 - bench.success), "Your robust accuracy is over the images that were right before. It is over all images; success is over those.")
         suspect(close(success, 1 - bench.robust), "Your success counts images that were wrong already. Nobody attacks those: take the ones that were right.")
         suspect(close(success, bench.of_all), "Your success is over all images. An attack can only spoil what was right: divide by those.")
         results.append((bench, robust, success))
@@ -154,6 +155,14 @@ def one_minus(model, images, labels, attack):
     after = model(attack(images, labels)).argmax(1) == labels
     robust = (before & after).float().mean().item()
     return robust, 1 - robust
+
+
+@wrong("robust accuracy is over the images that were right before")
+def both_over_right(model, images, labels, attack):
+    before = model(images).argmax(1) == labels
+    after = model(attack(images, labels)).argmax(1) == labels
+    n = max(1, before.sum().item())
+    return (before & after).sum().item() / n, (before & ~after).sum().item() / n
 
 
 @wrong("in the wrong order")

@@ -56,8 +56,13 @@ def check(answer, random):
     suspect(is_step(away), "You went away from the model's own choice and never looked at the targets: the images may land in any other class.")
     suspect(is_step(-away), "You went toward the class the model chose already: it becomes more certain, not fooled. Use the targets.")
     suspect(is_step(logit), "You climbed the target's logit alone. The loss also pushes the other classes down: descend cross_entropy(model(images), targets).")
-    suspect(any(is_step(-epsilon * gradient / n) for n in (1, len(images))), "You subtracted the gradient itself: its sign is missing.")
+    suspect(any(is_step(sign * epsilon * gradient / n) for n in (1, len(images)) for sign in (1, -1)), "You took the gradient itself: its sign is missing.")
+    suspect(is_step(255 * step) or is_step(step / 255), "Epsilon is already a fraction of the range [0, 1]: neither multiply nor divide it by 255.")
     suspect(close(answer(model, images, targets, 0.0), adversarial), "With epsilon = 0 you return the same: your step does not use epsilon.")
+    inner = images * 0.5 + 0.2           # no pixel of these is 0 or 1: whoever clips to the images' own range is seen
+    middle = answer(model, inner, targets, epsilon)
+    suspect(close(middle, (inner - epsilon * linear_gradient(model, inner, targets).sign()).clamp(inner.min(), inner.max())),
+            "You clip to the darkest and the brightest pixel of these images. A picture may use all of [0, 1].")
     outside = (adversarial < 0) | (adversarial > 1)
     change = adversarial - images
     expect("moves no pixel by more than epsilon", change.abs().max() <= epsilon + 1e-6,
@@ -119,6 +124,13 @@ def no_sign(model, images, targets, epsilon):
     images = images.clone().requires_grad_(True)
     gradient, = torch.autograd.grad(functional.cross_entropy(model(images), targets), images)
     return (images - epsilon * gradient).clamp(0, 1).detach()
+
+
+@wrong("neither multiply nor divide it by 255")
+def divided_twice(model, images, targets, epsilon):
+    images = images.clone().requires_grad_(True)
+    gradient, = torch.autograd.grad(functional.cross_entropy(model(images), targets), images)
+    return (images - epsilon / 255 * gradient.sign()).clamp(0, 1).detach()
 
 
 @wrong("clip after the step")
