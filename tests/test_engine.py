@@ -126,6 +126,20 @@ def test_prints_warnings_and_displays_stand_on_the_card_only(book, capsys):
     assert "looking" not in printed.out + printed.err and len(book.shell.display_pub.outputs) == 1
 
 
+def test_other_ways_to_print_stand_on_the_card_too(book, capfd):
+    book.run("import logging\nlogging.basicConfig(level=10, force=True)\n")
+    card = book.run('@exercise("tiny.double")\ndef double(values):\n    import logging, os, subprocess, sys\n    logging.info("logged")\n'
+                    '    os.write(1, b"by number\\n")\n    subprocess.run([sys.executable, "-c", "print(\'by another program\')"])\n'
+                    '    print("by the back door", file=sys.__stderr__, flush=True)\n    return [2 * v for v in values]\n')
+    book.run("logging.basicConfig(handlers=[], force=True)\n")
+    for words in ("INFO:root:logged", "by number", "by another program"):
+        assert words in card
+    printed = capfd.readouterr()
+    assert "by number" not in printed.out and "by another" not in printed.out and "logged" not in printed.err
+    print("and the page is there again")
+    assert "there again" in capfd.readouterr().out
+
+
 def test_a_flood_of_prints_is_cut(book):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    for i in range(100000):\n        print(i)\n    return [2 * v for v in values]\n')
     assert len(card) < 2000 and "(and more)" in card

@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 import warnings
@@ -136,6 +137,40 @@ class Captured:
 
 
 @contextlib.contextmanager
+def _logs_on(paper):
+    """Handlers that an earlier cell gave to logging write on the paper, too."""
+    handlers = [h for h in logging.root.handlers if isinstance(h, logging.StreamHandler) and not isinstance(h, logging.FileHandler)]
+    streams = [handler.setStream(paper) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, streams):
+            if stream is not None:          # None: it wrote on this paper already
+                handler.setStream(stream)
+
+
+@contextlib.contextmanager
+def _descriptors_on(paper):
+    """What other programs, or code below Python, write on descriptors 1 and 2 comes on the paper, too."""
+    try:
+        kept = [(number, os.dup(number)) for number in (1, 2)]
+    except OSError:                         # a process without standard output has nothing to protect
+        yield
+        return
+    with tempfile.TemporaryFile() as file:
+        for number, _ in kept:
+            os.dup2(file.fileno(), number)
+        try:
+            yield
+        finally:
+            for number, copy in kept:
+                os.dup2(copy, number)
+                os.close(copy)
+            file.seek(0)
+            paper.write(file.read(MOST_PRINTED).decode(errors="replace"))
+
+
+@contextlib.contextmanager
 def captured():
     """-> Captured, which receives what is printed, warned and displayed inside; nothing of it reaches the page."""
     said = Captured()
@@ -146,6 +181,8 @@ def captured():
             shown = stack.enter_context(capture_output(stdout=False, stderr=False))
         stack.enter_context(contextlib.redirect_stdout(said.paper))
         stack.enter_context(contextlib.redirect_stderr(said.paper))
+        stack.enter_context(_logs_on(said.paper))
+        stack.enter_context(_descriptors_on(said.paper))
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         yield said
