@@ -281,6 +281,14 @@ def test_a_recursive_answer_may_have_another_name(book):
     assert "right, 1 of 1" in book.run(head + "    return a if b == 0 else gcd(b, a % b)\n")
 
 
+def test_a_magic_above_the_exercise(book):
+    assert "not tried yet" in book.run('%%time\n@exercise("tiny.double")\ndef double(values):\n    ...\n')
+    for n in (3, 4):
+        assert "not right yet" in book.run('%%time\n' + DOUBLE.format(f"[{n} * v for v in values]"))
+    assert work.results()["tiny.double"] == {"solved": False, "tries": 2}
+    assert "right, 2 of 2" in book.run("%%time\n" + RIGHT)
+
+
 def test_the_decorator_without_its_name_is_told(book):
     assert "should name the exercise" in book.run("@exercise\ndef double(values):\n    return values\n")
 

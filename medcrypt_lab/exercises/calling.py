@@ -34,7 +34,7 @@ class TooManyCalls(Exception):
 
 def is_cell(filename):
     """Was this code typed into a notebook cell?"""
-    return "ipykernel_" in filename or filename.startswith(("<cell", "<ipython"))
+    return "ipykernel_" in filename or filename.startswith(("<cell", "<ipython", "<timed"))
 
 
 def seed_all(seed):

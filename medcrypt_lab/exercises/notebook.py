@@ -34,6 +34,21 @@ def show(text, markup):
         display({"text/plain": text, "text/html": markup}, raw=True)
 
 
+class InCell(judging.Local):
+    """The runner of a notebook; it also finds a function's text where a magic such as %%time stands above it."""
+
+    def source(self, name):
+        text = super().source(name)
+        if text is None:
+            with contextlib.suppress(Exception):        # outside a notebook, or a function of another form
+                from IPython import get_ipython
+                cell = re.sub(r"\A\s*%%.*\n", "", get_ipython().history_manager.input_hist_raw[-1])
+                written = self.functions[name].__name__
+                node = next(n for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.FunctionDef) and n.name == written)
+                text = ast.get_source_segment(cell, node)
+        return text
+
+
 def exercise(id):
     """Judge the function under it, show the card, and give the name to the student's function or, until it is right, to ours.
 
@@ -82,7 +97,7 @@ def _judged(exercise, functions, home):
     home.update(meant)              # so that an answer that calls itself does not call an earlier run's
     _running.append(exercise)
     try:
-        outcome = judging.judge(exercise, judging.Local(functions))
+        outcome = judging.judge(exercise, InCell(functions))
     finally:
         _running.pop()
         for name in meant:
@@ -100,7 +115,7 @@ def _judged(exercise, functions, home):
 
 def _record(exercise, outcome, functions):
     if outcome.status in (judging.WRONG, judging.RIGHT):
-        text = "".join(_code(judging.Local(functions).source(name)) for name in functions)
+        text = "".join(_code(InCell(functions).source(name)) for name in functions)
         work.record({"event": "try", "id": exercise.id, "status": outcome.status, "points": outcome.points,
                      "code": f"{zlib.crc32(text.encode()):08x}", "misconception": outcome.misconception})
 
