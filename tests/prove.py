@@ -6,6 +6,7 @@ import time
 from medcrypt_lab.authoring import answers
 from medcrypt_lab.exercises import calling, card, files, judging, wire
 from medcrypt_lab.exercises.source import ExerciseText
+from medcrypt_lab.grading import encoding
 
 SLOWEST_CHECK = 2.0         # seconds
 SEEDS = 20
@@ -39,13 +40,13 @@ class ThroughBytes(Tried):
 
         def proxy(handle):
             def remote(*args, **kwargs):
-                sent_args, sent_kwargs = wire.decode(wire.encode((args, kwargs)))
-                return wire.decode(wire.encode(callables[handle](*sent_args, **sent_kwargs)))
+                sent_args, sent_kwargs = encoding.decode(encoding.encode((args, kwargs)))
+                return encoding.decode(encoding.encode(callables[handle](*sent_args, **sent_kwargs)))
             return remote
 
-        args, kwargs = wire.decode(wire.encode((args, kwargs), export), proxy)
+        args, kwargs = encoding.decode(encoding.encode((args, kwargs), export), proxy)
         report = calling.call(self.functions[name], args, kwargs, seed, without=without, changes=changes)
-        return wire.decode(wire.encode(report))
+        return encoding.decode(encoding.encode(report))
 
 
 def words(exercise, outcome):

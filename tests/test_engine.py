@@ -14,6 +14,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from medcrypt_lab.exercises import files, judging, notebook, source, wire, work
+from medcrypt_lab.grading import encoding
 from tests import tiny
 
 DOUBLE = '@exercise("tiny.double")\ndef double(values):\n    return {}\n'
@@ -575,7 +576,7 @@ def plain_values():
 
 def test_plain_data_survive_copying_and_bytes():
     for value in plain_values():
-        for again in (wire.plain(value), wire.decode(wire.encode(value))):
+        for again in (wire.plain(value), encoding.decode(encoding.encode(value))):
             assert wire.same(value, again) and type(again) is type(value), wire.short(value)
 
 
@@ -589,7 +590,7 @@ def test_a_copy_shares_nothing():
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, range(3), print, [[object()]]], ids=str)
 def test_what_is_not_plain_is_refused_by_name(value):
-    for way in (wire.plain, wire.encode):
+    for way in (wire.plain, encoding.encode):
         with pytest.raises(wire.NotPlain):
             way(value)
 
@@ -597,14 +598,14 @@ def test_what_is_not_plain_is_refused_by_name(value):
 def test_bottomless_data_are_refused():
     loop = []
     loop.append(loop)
-    for way in (wire.plain, wire.encode):
+    for way in (wire.plain, encoding.encode):
         with pytest.raises(wire.NotPlain, match="nested"):
             way(loop)
 
 
 def test_a_damaged_message_raises_only_our_error():
     stream = random.Random(3)
-    messages = [wire.encode(v) for v in plain_values()[:-1]]
+    messages = [encoding.encode(v) for v in plain_values()[:-1]]
     for _ in range(4000):
         damaged = bytearray(stream.choice(messages))
         for _ in range(stream.randrange(1, 4)):
@@ -612,7 +613,7 @@ def test_a_damaged_message_raises_only_our_error():
                 damaged[stream.randrange(len(damaged))] = stream.randrange(256)
         damaged = damaged[:stream.randrange(len(damaged) + 1)] if stream.random() < 0.3 else damaged
         try:
-            wire.decode(bytes(damaged))
+            encoding.decode(bytes(damaged))
         except wire.NotPlain:
             pass
 

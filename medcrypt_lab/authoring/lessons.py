@@ -2,7 +2,6 @@
 import ast
 import builtins
 import copy
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,13 @@ import jupytext
 import yaml
 from nbformat import v4
 
-from medcrypt_lab.exercises import files, source
+from medcrypt_lab.exercises import files, source, work
 from medcrypt_lab.exercises.source import AuthorError, ExerciseText
 
 FRONT = re.compile(r"---\n(.*?)\n---\n", re.S)
 FIELDS = {"title": str, "survey": str, "systems": list, "minutes": int, "needs": list}
 EXERCISE_LINE = re.compile(r'^@exercise\("([\w.]+)"\)[ \t]*$', re.M)
+PREDICTION = re.compile(r'^predict\("([\w.]+)",', re.M)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 WIDEST = 76                 # columns of a stub: what fits beside an open file browser
@@ -159,12 +159,12 @@ def check_exercise(exercise):
 def notebook(lesson, solved=False):
     """-> the notebook without outputs, and the exercises in it. solved: with the references in the exercise cells."""
     book = v4.new_notebook(cells=copy.deepcopy(lesson.cells))
-    exercises, seen = [], {}
+    exercises, seen, named = [], {}, {}         # named: cells whose id says nothing of their text -> its fingerprint
     for cell in book.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type != "code" and (line := EXERCISE_LINE.search(cell.source)):
             raise AuthorError(lesson.path, lesson.line_of(line[0]), f"This line stands in no code cell: an exercise stands between ```{{code-cell}} and ```.")
-        id = cell.cell_type[0] + hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        id = cell.cell_type[0] + work.fingerprint(cell.source)
         if cell.cell_type == "code" and (line := EXERCISE_LINE.search(cell.source)):
             if cell.source.strip() != line[0].strip():
                 raise AuthorError(lesson.path, lesson.line_of(line[0]), f"The cell of {line[1]} should hold only the line {line[0].strip()}: the build adds the rest.")
@@ -172,13 +172,17 @@ def notebook(lesson, solved=False):
             check_exercise(exercise)
             exercises.append(exercise)
             id, cell.source = "ex-" + exercise.name, exercise.reference_cell if solved else exercise.stub_cell
+            named[id] = work.fingerprint(exercise.stub_cell)
+        elif cell.cell_type == "code" and (line := PREDICTION.search(cell.source)):
+            id = "predict-" + line[1].partition(".")[2]
+            named[id] = work.fingerprint(cell.source)
         seen[id] = seen.get(id, 0) + 1
         cell.id = id if seen[id] == 1 else f"{id}-{seen[id]}"
         cell.metadata = {"tags": list(tags)} if tags else {}
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     book.metadata = {"kernelspec": dict(KERNEL), "language_info": dict(LANGUAGE),
-                     "medcrypt": {"source": f"lessons/{lesson.path.name}", **{k: lesson.front[k] for k in FIELDS}, "shipped": [c.id for c in book.cells]}}
+                     "medcrypt": {"source": f"lessons/{lesson.path.name}", **{k: lesson.front[k] for k in FIELDS}, "shipped": [c.id for c in book.cells], "named": named}}
     book.nbformat, book.nbformat_minor = 4, 5
     _check_cells(lesson, book)
     _check_names(lesson, book, exercises)

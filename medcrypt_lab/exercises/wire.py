@@ -1,13 +1,10 @@
-"""What may pass between a check and an answer: plain data, copied by `plain`, turned to bytes and back by `encode` and `decode`.
+"""What may pass between a check and an answer: plain data, copied by `plain`. medcrypt_lab/grading/encoding.py makes bytes of it.
 
 Plain data: None, ..., bool, numbers of any size, str, bytes, bytearray, lists, tuples, dicts, numpy arrays, torch tensors, a model from
-medcrypt_lab.models; as arguments also callables. No pickle: JSON and raw arrays, in which every field is checked.
+medcrypt_lab.models; as arguments also callables.
 """
 import copy
-import json
-import math
 import re
-import struct
 import sys
 
 TORCH_TYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64", "complex128")
@@ -19,7 +16,7 @@ class NotPlain(TypeError):
     """A value that may not pass; the words say what it is."""
 
 
-def _torch_kind(value):
+def torch_kind_of(value):
     """"tensor", "model" or None, without importing torch for those who do not use it."""
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "nn"):
@@ -27,12 +24,13 @@ def _torch_kind(value):
     return "tensor" if isinstance(value, torch.Tensor) else "model" if isinstance(value, torch.nn.Module) else None
 
 
-def _is_numpy(value):
+def is_numpy(value):
+    """An array or a number of numpy's, without importing numpy for those who do not use it?"""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
 
 
-def _plain_tensor(tensor):
+def plain_tensor(tensor):
     """A tensor of torch's own class on the CPU, without history."""
     import torch
     if tensor.layout is not torch.strided or str(tensor.dtype)[6:] not in TORCH_TYPES:
@@ -40,7 +38,8 @@ def _plain_tensor(tensor):
     return torch.Tensor.as_subclass(tensor, torch.Tensor).detach().cpu()
 
 
-def _check_numpy(array):
+def check_numpy(array):
+    """NotPlain for an array of anything but numbers."""
     if not NUMPY_TYPES.fullmatch(array.dtype.str):
         raise NotPlain(f"an array of type {array.dtype}")
 
@@ -78,14 +77,14 @@ def plain(value, wrap=None, depth=0):
         return tuple(plain(v, wrap, depth + 1) for v in value)
     if isinstance(value, dict):
         return {plain(k, None, depth + 1): plain(v, wrap, depth + 1) for k, v in value.items()}
-    torch_kind = _torch_kind(value)
+    torch_kind = torch_kind_of(value)
     if torch_kind == "tensor":
-        return _plain_tensor(value).clone()
+        return plain_tensor(value).clone()
     if torch_kind == "model":
         describe_model(value)       # refuses what is not from medcrypt_lab.models; a deep copy is 50 times faster than rebuilding
         return copy.deepcopy(value)
-    if _is_numpy(value):
-        _check_numpy(value)
+    if is_numpy(value):
+        check_numpy(value)
         return value.copy()
     if callable(value) and wrap is not None:
         return wrap(value)
@@ -94,12 +93,12 @@ def plain(value, wrap=None, depth=0):
 
 def same(a, b):
     """Are two plain values equal, types and NaN included? Used to see whether an argument was changed."""
-    if _torch_kind(a) == "model":
+    if torch_kind_of(a) == "model":
         return same(describe_model(a), describe_model(b))
-    if _torch_kind(a) == "tensor":
-        return _torch_kind(b) == "tensor" and a.dtype == b.dtype and a.shape == b.shape and _raw_tensor(a) == _raw_tensor(b)
-    if _is_numpy(a):
-        return _is_numpy(b) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if torch_kind_of(a) == "tensor":
+        return torch_kind_of(b) == "tensor" and a.dtype == b.dtype and a.shape == b.shape and raw_tensor(a) == raw_tensor(b)
+    if is_numpy(a):
+        return is_numpy(b) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     if callable(a):
         return True
     if type(a) is not type(b):
@@ -111,130 +110,11 @@ def same(a, b):
     return a == b or (a != a and b != b)
 
 
-def _raw_tensor(tensor):
+def raw_tensor(tensor):
+    """The bytes of a tensor's numbers, in order."""
     import torch
     flat = tensor.detach().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-
-
-def encode(value, export=None):
-    """Plain data as bytes. export: callable -> int, the handle under which a callable argument can be called back."""
-    blobs = []
-
-    def blob(data):
-        blobs.append(data)
-        return len(data)
-
-    def walk(value, depth=0):
-        if depth > DEEPEST:
-            raise NotPlain(f"data nested more than {DEEPEST} deep")
-        kind = type(value)
-        if value is None or kind in (bool, str):
-            return value
-        if value is Ellipsis:
-            return {"ellipsis": 0}
-        if kind is int:
-            return value if abs(value) < 2**53 else {"int": hex(value)}
-        if kind is float:
-            return value if math.isfinite(value) else {"float": repr(value)}
-        if kind is complex:
-            return {"complex": [walk(value.real), walk(value.imag)]}
-        if kind is bytes or kind is bytearray:
-            return {kind.__name__: blob(bytes(value))}
-        if isinstance(value, list):
-            return [walk(v, depth + 1) for v in value]
-        if isinstance(value, tuple):
-            return {"tuple": [walk(v, depth + 1) for v in value]}
-        if isinstance(value, dict):
-            return {"dict": [[walk(k, depth + 1), walk(v, depth + 1)] for k, v in value.items()]}
-        torch_kind = _torch_kind(value)
-        if torch_kind == "tensor":
-            tensor = _plain_tensor(value)
-            return {"tensor": [str(tensor.dtype)[6:], list(tensor.shape), blob(_raw_tensor(tensor))]}
-        if torch_kind == "model":
-            return {"model": walk(describe_model(value), depth + 1)}
-        if _is_numpy(value):
-            _check_numpy(value)
-            return {"array" if value.ndim or type(value).__name__ == "ndarray" else "scalar": [value.dtype.str, list(value.shape), blob(value.tobytes())]}
-        if callable(value) and export is not None:
-            return {"callable": export(value)}
-        raise NotPlain(f"a {kind.__name__}")
-
-    head = json.dumps(walk(value), separators=(",", ":")).encode()
-    return b"".join([struct.pack("<I", len(head)), head, *blobs])
-
-
-def decode(data, proxy=None):
-    """The value that `encode` turned to bytes. proxy: int -> callable, for callables. NotPlain for anything damaged or unknown."""
-    try:
-        return _decode(data, proxy)
-    except NotPlain:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, MemoryError, struct.error, RuntimeError):
-        raise NotPlain("a damaged message") from None
-
-
-def _decode(data, proxy):
-    length, = struct.unpack_from("<I", data)
-    if 4 + length > len(data):
-        raise NotPlain("a damaged message")
-    at = 4 + length
-
-    def take(size):
-        nonlocal at
-        if type(size) is not int or size < 0 or at + size > len(data):
-            raise NotPlain("a damaged message")
-        at += size
-        return bytes(data[at - size:at])
-
-    def shape_of(numbers):
-        if type(numbers) is not list or not all(type(n) is int and n >= 0 for n in numbers):
-            raise NotPlain("a damaged message")
-        return numbers
-
-    def tensor(dtype, shape, size):
-        import torch
-        if dtype not in TORCH_TYPES:
-            raise NotPlain(f"a tensor of type {short(dtype)}")
-        raw = take(size)
-        flat = torch.frombuffer(bytearray(raw), dtype=getattr(torch, dtype)) if raw else torch.empty(0, dtype=getattr(torch, dtype))
-        return flat.reshape(shape_of(shape))
-
-    def array(dtype, shape, size):
-        import numpy
-        if type(dtype) is not str or not NUMPY_TYPES.fullmatch(dtype):
-            raise NotPlain(f"an array of type {short(dtype)}")
-        return numpy.frombuffer(bytearray(take(size)), dtype=dtype).reshape(shape_of(shape))
-
-    def callable_of(handle):
-        if proxy is None or type(handle) is not int:
-            raise NotPlain("a function")
-        return proxy(handle)
-
-    def integer(digits):
-        if not re.fullmatch(r"-?0x[0-9a-f]+", digits):
-            raise NotPlain("a damaged message")
-        return int(digits, 16)
-
-    readers = {
-        "ellipsis": lambda v: ..., "int": integer, "float": lambda v: {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[v],
-        "complex": lambda v: complex(*map(walk, v)), "bytes": take, "bytearray": lambda v: bytearray(take(v)),
-        "tuple": lambda v: tuple(map(walk, v)), "dict": lambda v: {walk(k): walk(x) for k, x in v},
-        "tensor": lambda v: tensor(*v), "array": lambda v: array(*v), "scalar": lambda v: array(*v)[()],
-        "model": lambda v: rebuild_model(walk(v)), "callable": callable_of}
-
-    def walk(value):
-        if type(value) is list:
-            return [walk(v) for v in value]
-        if type(value) is not dict:
-            return value
-        (tag, content), = value.items()
-        return readers[tag](content)
-
-    value = walk(json.loads(data[4:4 + length]))
-    if at != len(data):
-        raise NotPlain("a damaged message")
-    return value
 
 
 def short(value, longest=80):

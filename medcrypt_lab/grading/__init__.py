@@ -1,0 +1,1 @@
+"""For instructors: the same check across a process boundary."""
