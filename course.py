@@ -4,6 +4,7 @@
     lab       open the course in JupyterLab, on your own copies of the lessons
     test      run all tests
     build     make the lessons' notebooks from their sources (for authors)
+    doctor    say what is wrong with this installation, and how to mend it
 
 The first start makes the environment, a folder .venv beside this file, with the
 packages that requirements.lock names: about 1.5 GB, usually 2 to 5 minutes.
@@ -39,6 +40,7 @@ VERBS_WITH_TESTS = ("test", "build")  # these need the lock's third part, too
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own, without CUDA
 SPACE_GB = 2.5  # what pip needs while it works; 1.5 remain
 CUDA_DOWNLOAD_GB, CUDA_SPACE_GB = 3, 9
+FROM_HERE = "import sys; sys.path.append(sys.argv.pop(1)); from medcrypt_lab.cli import main; sys.exit(main())"
 MARKER = "made-by-course.py"  # a .venv without this file is somebody else's
 
 # A user's settings for pip that say where packages come from are kept. The
@@ -95,7 +97,8 @@ def main(arguments):
         refuse_old_python(sys.version_info)
         verb, options, wheels = read_arguments(arguments)
         environment = chosen_environment()
-        prepare(environment, verb, wheels)
+        if verb != "doctor" or environment.version() is None:  # doctor looks at what is there, complete or not
+            prepare(environment, verb, wheels)
         return run_medcrypt(environment, verb, options)
     except Trouble as trouble:
         sentence = str(trouble)
@@ -573,6 +576,8 @@ def explain(said, otherwise, log="install.log", torch=""):
 def run_medcrypt(environment, verb, options):
     # -P: a file in the current folder that is named like a package must not be taken for it.
     command = [str(environment.python), "-P", "-m", "medcrypt_lab", verb, *options]
+    if verb == "doctor":  # runs also where the installation ended before the course itself was installed
+        command[2:4] = ["-c", FROM_HERE, str(HERE)]
     sys.stdout.flush()
     if os.name == "posix":
         os.execve(command[0], command, environment.variables())

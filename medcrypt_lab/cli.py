@@ -1,6 +1,7 @@
 """The `medcrypt` command."""
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ def parser():
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     lab = verbs.add_parser("lab", help="open JupyterLab on your own copies of the lessons",
                            description="Puts each lesson that is not there yet into your work folder and opens JupyterLab on it. "
-                                       "Nothing in that folder is ever overwritten. Options after -- go to JupyterLab.")
+                                       "A newer edition of a lesson is merged with yours, and your old file kept. Options after -- go to JupyterLab.")
     lab.add_argument("lesson", nargs="?", help="part of a lesson's name, e.g. fgsm; the first lesson if not said")
     lab.add_argument("--no-browser", action="store_true", help="start the server without opening a browser")
     lab.add_argument("--list", action="store_true", help="list the lessons and stop")
@@ -28,13 +29,24 @@ def parser():
     test.set_defaults(run=run_test)
     build = verbs.add_parser("build", help="for authors: make the notebooks from lessons/ and exercises/",
                              description="Makes notebooks from their sources and executes them twice: as they are, and with plain CPU instructions.")
-    build.add_argument("lesson", nargs="*", help="parts of lessons' names; all lessons if none is said")
+    build.add_argument("lesson", nargs="*", help="parts of lessons' names (of experiments', with --experiments); all if none is said")
     what = build.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="only say which notebooks are not what their sources give; runs nothing")
+    what.add_argument("--check", action="store_true", help="only say what is not what its sources give; runs nothing")
     what.add_argument("--solved", metavar="DIR", type=Path, help="write the solved edition into DIR")
+    what.add_argument("--experiments", action="store_true", help="run the experiments whose scripts changed, or those whose names follow")
     what.add_argument("--weights", action="store_true", help="train the shipped networks anew and say what changed")
     what.add_argument("--data", action="store_true", help="draw the embedded images anew")
     build.set_defaults(run=run_build)
+    verdicts = verbs.add_parser("verdicts", help="print the scoreboard: what became of each system",
+                                description="Gathers the verdicts from the stored notebooks; runs nothing.")
+    how = verdicts.add_mutually_exclusive_group()
+    how.add_argument("--check", nargs="*", metavar="ROW", help="fail if a row named, as A1, has no sound verdict, or anything is wrong with any verdict")
+    how.add_argument("--markdown", action="store_true", help="print the table of the README")
+    verdicts.set_defaults(run=run_verdicts)
+    doctor = verbs.add_parser("doctor", help="say what is wrong with this installation, and how to mend it",
+                              description="Looks at the packages, Jupyter, this machine and the course's files. Ends with 1 if anything is wrong.")
+    doctor.add_argument("--mend", action="store_true", help="install what is missing (but PyTorch), and copy lessons edited in chapters/ to your work folder")
+    doctor.set_defaults(run=run_doctor)
     return top
 
 
@@ -67,11 +79,15 @@ class CourseError(Exception):
 
 # ---------------------------------------------------------------- lab
 def run_lab(options, passed_on):
+    from medcrypt_lab import upgrade
     from medcrypt_lab.exercises import work
     try:
-        lessons = work.copy_lessons()
+        lessons = upgrade.copy_lessons()
     except OSError as error:
         raise CourseError(f"Your work folder {work.folder()} cannot be written ({error.strerror}). Set MEDCRYPT_WORK to a folder of yours.") from None
+    for path, new, _ in lessons:
+        if new:
+            trust(path)
     if not lessons:
         raise CourseError("This copy of the course holds no lesson: chapters/ is empty. Unpack or clone it again.")
     if options.list:
@@ -82,14 +98,54 @@ def run_lab(options, passed_on):
     fitting = [path for (path, _, _), name in zip(lessons, names) if (options.lesson or "") in name]
     if not fitting:
         raise CourseError(f"No lesson is called {options.lesson!r}. There are: {', '.join(names)}.")
-    for path, new, older in lessons:
-        if new:
-            trust(path)
-        elif older:
-            print(f"{path.parent.name}/{path.stem}: the course has a newer edition; your copy stays as it is. "
-                  "Rename or move yours, and the next start puts the new one beside it.")
+    upgrade_lessons([path for path, _, older in lessons if older], work.folder())
     print(f"Your lessons are in {work.folder()}. Stop the server with Ctrl-C here.")
     return start_jupyterlab(work.folder(), fitting[0], options.no_browser, passed_on)
+
+
+def upgrade_lessons(paths, folder):
+    """Bring these copies to the course's edition, and say what became of each."""
+    from medcrypt_lab import upgrade
+    if paths and is_served(folder):
+        print(f"The course has a newer edition of {', '.join(path.stem for path in paths)}. A Jupyter server is running on {folder}, and you may have "
+              "them open there: the newer edition comes with the first start of `medcrypt lab` after that server was stopped.")
+        return
+    for path in paths:
+        told, kept = upgrade.upgrade(path)
+        if kept and is_trusted(kept):
+            trust(path)
+        if told:
+            print(told)
+
+
+def is_served(folder):
+    """Does a Jupyter server run on this folder?"""
+    from jupyter_server.serverapp import list_running_servers
+    try:
+        return any(Path(server.get("root_dir", "/")).resolve() == folder.resolve() and answers(server) for server in list_running_servers())
+    except OSError:             # one of the files that tell of servers went this moment
+        return False
+
+
+def answers(server):
+    """Is the server really there? The file that tells of it may be of one that was killed, and its number another program's by now."""
+    try:
+        socket.create_connection((server.get("hostname"), server.get("port")), timeout=2).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:             # no port but a socket file: take its word
+        pass
+    return True
+
+
+def is_trusted(notebook):
+    """Were the outputs of this notebook made or approved by its owner?"""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+    try:
+        return NotebookNotary().check_signature(nbformat.read(notebook, 4))
+    except Exception:           # as in `trust`: costs only looks
+        return False
 
 
 def trust(notebook):
@@ -158,17 +214,43 @@ def run_build(options, passed_on):
         from medcrypt_lab.generators import build as generated
         print(generated.build_weights() if options.weights else generated.build())
         return 0
-    from medcrypt_lab.authoring import build, execution
+    from medcrypt_lab.authoring import build, execution, experiments
     try:
         if options.check:
             sentences = build.stale(options.lesson)
-            print("\n".join(sentences) or "Every notebook is what its sources give.")
+            print("\n".join(sentences) or "Everything is what its sources give.")
             return 1 if sentences else 0
-        if options.solved:
+        if options.experiments:
+            experiments.build(options.lesson)
+        elif options.solved:
             for path in build.solved(options.solved, options.lesson):
                 print(path)
         else:
             build.build(options.lesson)
-    except (build.NoSuchLesson, execution.CellFailed) as error:
+    except (build.NoSuchLesson, experiments.NoSuchExperiment, execution.CellFailed) as error:
         raise CourseError(str(error)) from None
     return 0
+
+
+# ---------------------------------------------------------------- verdicts
+def run_verdicts(options, passed_on):
+    from medcrypt_lab.authoring import scoreboard
+    verdicts, problems = scoreboard.gather()
+    if options.markdown:
+        print(scoreboard.markdown(verdicts))
+        return 0
+    if options.check is None:
+        print("\n".join([scoreboard.table(verdicts), *problems]))
+        return 0
+    judged = {verdict["row"]: verdict for verdict in verdicts}
+    problems += [f"{row} has no sound verdict." for row in options.check if row not in judged]
+    if problems:
+        raise CourseError("\n".join(problems))
+    print(scoreboard.table([judged[row] for row in options.check or judged]))
+    return 0
+
+
+# ---------------------------------------------------------------- doctor
+def run_doctor(options, passed_on):
+    from medcrypt_lab import doctor
+    return doctor.run(options.mend)

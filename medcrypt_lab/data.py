@@ -118,6 +118,26 @@ def manifest():
         raise DataError(f"data/manifest.json is missing or damaged. {_repair('manifest.json')}") from problem
 
 
+def experiment(id):
+    """What an experiment of the course recorded: a dict with "figures", "seeds" and "seconds". id: as in "gradient_attacks.epsilon_curve".
+
+    An experiment is what takes longer than a cell may: a script in a chapter's experiments/, run once, its figures stored beside it.
+    Raises DataError where there is no record, or a damaged one.
+    """
+    course = Path(os.environ.get("MEDCRYPT_ROOT", FOLDER.parent))
+    records = {f"{path.parents[1].name[3:]}.{path.stem}": path for path in sorted(course.glob("chapters/[0-9][0-9]_*/experiments/*.json"))}
+    if str(id) not in records:
+        raise DataError(f"There is no record of an experiment {str(id)[:80]!r}; there is: {', '.join(records) or 'none'}. "
+                        "A script beside it, if there is one, is run by `medcrypt build --experiments`.")
+    path = records[id]
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {**record, **{key: record[key] for key in ("figures", "seeds", "seconds")}}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        file = path.relative_to(course).as_posix()
+        raise DataError(f"{file} is damaged. Repair it with `git checkout {file}`, or unpack the course again.") from problem
+
+
 def _repair(file):
     return f"Repair it with `git checkout data/{file}`, or unpack the course again."
 

@@ -105,7 +105,7 @@ def _picture(array):
 
 def _channels_last(array):
     """A picture's layout with channels last, (h, w) if there is only one; ValueError for any other shape."""
-    array = np.asarray(array, dtype=float)
+    array = np.asarray(array.detach() if hasattr(array, "detach") else array, dtype=float)
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] != 3:
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:

@@ -160,16 +160,16 @@ def measure(model, split):
     return {name: share.float().mean().item() for name, share in shares.items()}
 
 
-def get(name, trained_on="chest"):
+def get(name, trained_on="chest", source=None):
     """A trained network in eval mode with frozen parameters; each call gives a copy of its own.
 
-    On embedded data: the shipped weights, after a checksum. Where MEDCRYPT_DATA sets other data for `trained_on`, it
-    is trained on them now (once a session, under 20 s), and one printed line says so.
+    On embedded data: the shipped weights, after a checksum. Where `source`, or else MEDCRYPT_DATA, sets other data for `trained_on`
+    (see data.load), it is trained on them now (once a session, under 20 s), and one printed line says so.
     """
     entry = f"{trained_on}_{name}"
     if entry not in SHIPPED:
         raise ValueError(f"There are no weights {_short(entry)} (data and network); there are: {', '.join(SHIPPED)}.")
-    source = data.source_of(trained_on)
+    source = data.source_of(trained_on, source)
     if source != "embedded":
         model = _live(SHIPPED[entry], source)
     else:

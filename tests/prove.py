@@ -79,9 +79,10 @@ def right_answers_pass(path):
     found = [a for a in every_answer(path) if a[1] == "right"]
     assert len(found) >= 3, "fewer than two right answers beside the reference"
     for label, _, _, functions in found:
-        began = time.perf_counter()
-        outcome = judge(exercise, functions)
-        seconds = time.perf_counter() - began
+        for _ in range(2):              # the second is measured: a first check may load a network, which the lesson has loaded long before
+            began = time.perf_counter()
+            outcome = judge(exercise, functions)
+            seconds = time.perf_counter() - began
         assert outcome.status == judging.RIGHT, f"{label} does not pass:\n{words(exercise, outcome)}"
         assert seconds < SLOWEST_CHECK, f"the check of {label} took {seconds:.1f} s"
         assert outcome.points == exercise.points, f"the points of {label} add up to {outcome.points}, not {exercise.points}"

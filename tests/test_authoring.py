@@ -80,7 +80,7 @@ MISTAKES = {
     "front matter is no YAML": (lesson("needs: []", "needs: [\nfoo: : bar"), "The front matter is no YAML"),
     "cell unreadable": (lesson("values = [1, 2, 3]", "values = [1, 2, 3"), "Python cannot read this cell"),
     "semicolon": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)));'), "1_tiny.md:34: The cell ends in `;`"),
-    "wide cell": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)))  # ' + 90 * "x"), "1_tiny.md:34: This line has 132 columns; more than 104"),
+    "wide cell": (lesson('print("sum:", sum(quadruple(doubled)))', 'print("sum:", sum(quadruple(doubled)))  # ' + 90 * "x"), "1_tiny.md:34: This line has 132 columns; more than 92"),
     "settings of another type": (double('without = ["textwrap"]', 'without = "textwrap"'), "`without` should be a list of texts, not 'textwrap'"),
     "exercise in a plain block": (lesson('```{code-cell}\n@exercise("tiny.share")', '```python\n@exercise("tiny.share")'), "share.py:1: No lesson uses"),
     "exercise twice, once in a plain block": (lesson("Numbers, doubled.", 'Numbers.\n\n```python\n@exercise("tiny.share")\n```'), "1_tiny.md:14: This line stands in no code cell"),

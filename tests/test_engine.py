@@ -1,5 +1,4 @@
 """The exercise engine in a real IPython shell, on the tiny course: every card a student can meet."""
-import json
 import os
 import random
 import signal
@@ -47,7 +46,9 @@ def chapter(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDCRYPT_ROOT", str(course))
     monkeypatch.setenv("MEDCRYPT_WORK", str(tmp_path / "work"))
     monkeypatch.delenv("MEDCRYPT_PROGRESS", raising=False)
-    return tiny.make_course(course)
+    chapter = tiny.make_course(course)
+    tiny.store_notebook(chapter)
+    return chapter
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def test_our_stand_in_is_never_judged_as_the_students(book):
 def test_an_answer_cannot_lean_on_our_stand_in_for_another_exercise(book, chapter):
     book.run(source.ExerciseText(chapter / "exercises" / "quadruple.py").stub_cell)
     card = book.run(DOUBLE.format("[v // 2 for v in quadruple(values)]"))
-    assert "quadruple is not yours yet" in card and "0 of 2" in card
+    assert "quadruple is still ours" in card and "0 of 2" in card
     assert book.value("quadruple([1])") == [4]
 
 
@@ -407,6 +408,15 @@ def test_in_a_release_there_is_no_solution(book, chapter):
     assert "holds no solution" in book.run('solution("tiny.double")')
 
 
+# ---------------------------------------------------------------- cells run out of order
+def test_a_name_that_an_exercise_or_a_cell_above_makes_is_traced_to_it(book, capsys):
+    assert "`double` comes from the exercise tiny.double: run its cell, then this one again." in book.run("double([1])", fails=True)
+    assert "`doubled` comes from an earlier cell of the lesson" in book.run("print(doubled)", fails=True)
+    assert book.run("print(a_slip_of_the_pen)", fails=True) == ""
+    said = capsys.readouterr().out                                  # the traceback stands above, as ever
+    assert all(f"name '{name}' is not defined" in said for name in ("double", "doubled", "a_slip_of_the_pen"))
+
+
 # ---------------------------------------------------------------- progress, solution, hints
 def test_solution_after_success_or_two_different_tries(book):
     assert "you have tried 0" in book.run('solution("tiny.double")')
@@ -471,19 +481,6 @@ def test_verdict_is_a_box_and_refuses_an_unknown_outcome(book):
 
 
 # ---------------------------------------------------------------- the student's folder
-def test_copies_are_made_once_and_never_overwritten(chapter, tmp_path):
-    shipped = chapter / "1_tiny.ipynb"
-    shipped.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["a"]}}}))
-    (path, new, older), = work.copy_lessons()
-    assert new and path == tmp_path / "work" / "01_tiny" / "1_tiny.ipynb" and path.read_text() == shipped.read_text()
-    path.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["a"]}}, "mine": 1}))
-    (_, new, older), = work.copy_lessons()
-    assert (new, older) == (False, False) and "mine" in path.read_text()
-    shipped.write_text(json.dumps({"metadata": {"medcrypt": {"shipped": ["b"]}}}))
-    (_, new, older), = work.copy_lessons()
-    assert (new, older) == (False, True) and "mine" in path.read_text()
-
-
 def test_work_lies_beside_the_course_or_at_home_where_that_is_read_only(chapter, monkeypatch, tmp_path):
     monkeypatch.delenv("MEDCRYPT_WORK")
     assert work.folder() == files.root() / "work"

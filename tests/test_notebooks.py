@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from medcrypt_lab.authoring import build, lessons
+from medcrypt_lab.authoring import build, lessons, scoreboard
 from medcrypt_lab.exercises import files
 
 LESSONS = lessons.every_lesson()
@@ -106,6 +106,12 @@ def test_an_exercise_has_a_verdict_for_each_system(lesson):
     said = "".join(o.get("data", {}).get("text/plain", "") for o in outputs(lesson))
     for row in lesson.front["systems"]:
         assert f"Verdict {row}: " in said
+
+
+def test_the_readme_holds_the_scoreboard():
+    readme = (files.root() / "README.md").read_text(encoding="utf-8")
+    assert scoreboard.BEGIN in readme and scoreboard.END in readme, f"mark the table's place by {scoreboard.BEGIN} and {scoreboard.END}"
+    assert scoreboard.stale() == []
 
 
 def test_the_readmes_map_names_every_lesson_and_no_other():

@@ -26,10 +26,13 @@ except ImportError:
 REPOSITORY = Path(__file__).resolve().parent.parent
 LESSON = "02_gradient_attacks/1_fgsm.ipynb"
 EXERCISE = "gradient_attacks.fgsm"
+PREDICTION = "gradient_attacks.drop"
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 PATIENCE = 60               # seconds for one thing to appear on a busy machine
-VIEWPORT = {"width": 1280, "height": 1000}
+VIEWPORT = {"width": 1200, "height": 1000}
+WIDTHS = (1200, 800)        # of the pictures
+LONGEST_MOVE = 1.0          # seconds from a key to the new picture, on a busy machine; tests/test_widgets.py measures the drawing itself
 
 WHERE = "    ...  # your code here"
 GRADIENT = "    gradient, = torch.autograd.grad(loss, images)\n"
@@ -216,6 +219,25 @@ def answer(page, body):
     return cell
 
 
+def cell_with(page, text):
+    """The code cell whose text holds this."""
+    return page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text=text))
+
+
+def run_cell(page, cell, text=None):
+    """Run a cell, with this text in place of its own if one is said, and wait until it has run."""
+    prompt = cell.locator(PROMPT)
+    before = prompt.text_content()
+    cell.scroll_into_view_if_needed()
+    cell.locator(".cm-content").click()
+    if text is not None:
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.insert_text(text)
+    page.keyboard.press("Shift+Enter")
+    expect(prompt).not_to_have_text(before)
+    expect(prompt).to_have_text(re.compile(r"^\[\d+\]:$"))
+
+
 def save(page, path):
     """Press Ctrl-S in the notebook and wait for the file."""
     before = path.stat().st_mtime_ns
@@ -263,23 +285,31 @@ def set_theme(page, theme):
 
 
 def picture(page, name, place=None):
-    """Where pictures are wanted: `place`, or the whole notebook if none is said, in both themes."""
+    """Where pictures are wanted: `place`, or the whole notebook at every width if none is said, in both themes."""
     if not os.environ.get("MEDCRYPT_SCREENSHOTS"):
         return
     folder = Path(os.environ["MEDCRYPT_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
-    if place is None:
-        # Only what is in view gets drawn, and its height is known once it was: make all be in view, then cut off what is empty.
-        for height in (9000, None):
-            height = height or page.locator(".jp-Cell").last.bounding_box()["y"] + page.locator(".jp-Cell").last.bounding_box()["height"] + 60
-            page.set_viewport_size({"width": VIEWPORT["width"], "height": int(height)})
-            page.locator(".jp-Cell").first.scroll_into_view_if_needed()
-            page.wait_for_timeout(1000)
     for theme in ("dark", "light"):
+        page.set_viewport_size(VIEWPORT)        # the menus need room
         set_theme(page, theme)
         page.wait_for_timeout(500)
-        (place or page).screenshot(path=folder / f"{name}-{theme}.png")
+        if place is not None:
+            place.screenshot(path=folder / f"{name}-{theme}.png")
+            continue
+        for width in WIDTHS:
+            whole_page(page, width)
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
     page.set_viewport_size(VIEWPORT)
+
+
+def whole_page(page, width):
+    """Only what is in view gets drawn, and its height is known once it was: make all be in view, then cut off what is empty."""
+    for height in (14000, None):
+        height = height or page.locator(".jp-Cell").last.bounding_box()["y"] + page.locator(".jp-Cell").last.bounding_box()["height"] + 60
+        page.set_viewport_size({"width": width, "height": int(height)})
+        page.locator(".jp-Cell").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(1500)
 
 
 # ---------------------------------------------------------------- the tests, in the order of a student's hour
@@ -330,6 +360,39 @@ def test_every_cell_runs(run_lesson, server):
     expect(run_lesson.locator(ERROR)).to_have_count(0)
     nothing_pops_up(run_lesson)
     picture(run_lesson, "lesson")
+
+
+def test_a_prediction_is_answered(run_lesson):
+    """Not predicted: the truth is folded away. Predicted: it stands beside the student's number."""
+    asks = cell_with(run_lesson, f'predict("{PREDICTION}"')
+    tells = cell_with(run_lesson, f'reveal("{PREDICTION}"')
+    expect(card_of(tells).first).to_contain_text("Not predicted yet")
+    expect(card_of(tells).first.locator("details div")).to_be_hidden()
+    picture(run_lesson, "prediction-open", tells)
+    run_cell(run_lesson, asks, f'predict("{PREDICTION}", 0.3, unit="points of score")')
+    expect(card_of(asks)).to_contain_text("You say 0.3 points of score")
+    run_cell(run_lesson, tells)
+    expect(card_of(tells).first).to_contain_text("You said 0.3 points of score. It is 0.35 points of score. Well judged.")
+    picture(run_lesson, "prediction-revealed", tells)
+
+
+def test_the_panels_slider_moves_by_key(run_lesson):
+    """Each press of an arrow key is a new picture, quickly; the same view stands still in the cell above."""
+    panel = cell_with(run_lesson, "widgets.panel(")
+    handle = panel.locator(".noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    expect(handle).to_have_attribute("aria-valuenow", "4.0")
+    changed = panel.locator(".widget-html-content img").last
+    handle.focus()
+    for epsilon in ("5.0", "6.0", "7.0"):
+        before, began = changed.get_attribute("src"), time.monotonic()
+        run_lesson.keyboard.press("ArrowRight")
+        expect(changed).not_to_have_attribute("src", before)
+        assert time.monotonic() - began < LONGEST_MOVE
+        expect(handle).to_have_attribute("aria-valuenow", epsilon)
+    still = cell_with(run_lesson, "def view(").locator("img")
+    assert still.count() == 3 and panel.locator("img").count() == 3
+    picture(run_lesson, "panel", panel)
 
 
 def test_a_wrong_answer_is_named(run_lesson):
@@ -394,4 +457,5 @@ def test_progress_outlives_the_kernel(run_lesson):
     exercises = len(list((REPOSITORY / "chapters").glob("*/exercises/*.py")))
     expect(card).to_contain_text(f"1 of {exercises} exercises solved")
     expect(card).to_contain_text(f"{EXERCISE}: solved")
+    expect(card).to_contain_text(f"{PREDICTION}: within 20% of the truth")
     picture(run_lesson, "progress", card)

@@ -1,4 +1,6 @@
 """A course of a few exercises in a temporary folder: the engine and the authoring tools are tested on it, not on the real chapters."""
+import json
+import re
 from pathlib import Path
 
 EXERCISES = {
@@ -391,3 +393,11 @@ def make_course(folder, lesson=LESSON, **changed):
             (chapter / "exercises" / f"{name}.py").write_text(text.lstrip(), encoding="utf-8")
     (chapter / "lessons" / "1_tiny.md").write_text(lesson, encoding="utf-8")
     return chapter
+
+
+def store_notebook(chapter):
+    """The lesson's notebook as far as progress reads it, made faster than the build would."""
+    text = (chapter / "lessons" / "1_tiny.md").read_text(encoding="utf-8")
+    cells = [{"cell_type": "code", "source": code} for code in re.findall(r"^```{code-cell}\n(.*?)^```", text, re.M | re.S)]
+    book = {"cells": cells, "metadata": {"medcrypt": {"title": "A tiny lesson"}}}
+    (chapter / "1_tiny.ipynb").write_text(json.dumps(book), encoding="utf-8")

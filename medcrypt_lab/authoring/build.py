@@ -8,7 +8,7 @@ import nbformat
 from medcrypt_lab.exercises import card, files, judging
 from medcrypt_lab.exercises.source import AuthorError
 
-from . import answers, execution, lessons
+from . import answers, execution, experiments, lessons, scoreboard
 
 
 class NoSuchLesson(LookupError):
@@ -25,7 +25,7 @@ def chosen(names):
 
 
 def build(names=(), say=print):
-    """Assemble, execute twice, compare and store the lessons' notebooks."""
+    """Assemble, execute twice, compare and store the lessons' notebooks; then the README's scoreboard, which is read from them."""
     lessons.check_course(lessons.every_lesson())
     for lesson in chosen(names):
         began = time.perf_counter()
@@ -39,6 +39,7 @@ def build(names=(), say=print):
             execution.keep_pictures(book, nbformat.read(lesson.notebook_path, 4))
         write(book, lesson.notebook_path)
         say(f"built {lesson.notebook_path.name} in {time.perf_counter() - began:.0f} s")
+    scoreboard.write_readme()
 
 
 def write(book, path):
@@ -55,7 +56,7 @@ def skeleton(book):
 
 
 def stale(names=()):
-    """Sentences on notebooks that are not what their sources give; nothing is run or imported."""
+    """Sentences on notebooks, records and a scoreboard that are not what their sources give; nothing is run or imported."""
     every = lessons.every_lesson()
     lessons.check_course(every)
     sentences = []
@@ -71,7 +72,7 @@ def stale(names=()):
     shipped = {lesson.notebook_path for lesson in every}
     for path in sorted(set((files.root() / "chapters").glob("[0-9][0-9]_*/*.ipynb")) - shipped):
         sentences.append(f"{path.name} has no source in lessons/: write one or remove the notebook.")
-    return sentences
+    return sentences + experiments.stale() + scoreboard.stale()
 
 
 def solved(folder, names=()):

@@ -17,6 +17,8 @@ PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OPENB
          "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"}
 SECONDS = 120
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
+DRAWN = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class CellFailed(Exception):
@@ -54,6 +56,8 @@ def run(book, folder, extra=()):
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:         # a panel lives in its kernel only; a stored page keeps the words beside it
+                output.get("data", {}).pop(WIDGET, None)
     return book
 
 
@@ -77,7 +81,7 @@ def said(cell):
         if output.output_type == "stream":
             texts += [output.text] if output.name == "stdout" else []
         else:
-            texts += [output.data[kind] for kind in ("text/plain", "text/html") if kind in output.get("data", {})]
+            texts += [DRAWN.sub("", output.data[kind]) for kind in ("text/plain", "text/html") if kind in output.get("data", {})]
     return texts
 
 

@@ -21,7 +21,7 @@ PREDICTION = re.compile(r'^predict\("([\w.]+)",', re.M)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 WIDEST = 76                 # columns of a stub: what fits beside an open file browser
-WIDEST_CELL = 104           # columns of any other code: about 106 fit at 1280 pixels
+WIDEST_CELL = 92            # columns of any other code: about 93 fit at 1200 pixels beside an open file browser
 KINDS = {"points": int, "minutes": int, "difficulty": int, "hints": list, "after": str, "without": list, "changes": list}
 FEWEST = {"wrong": 4, "right": 2}
 
@@ -55,6 +55,11 @@ class Lesson:
     def exercise_ids(self):
         """The exercises that code cells hold; a line that only looks like one, in a plain code block, is refused where it stands."""
         return [id for cell in self.cells if cell.cell_type == "code" for id in EXERCISE_LINE.findall(cell.source)]
+
+    @property
+    def prediction_ids(self):
+        """The predictions that code cells ask for."""
+        return [id for cell in self.cells if cell.cell_type == "code" for id in PREDICTION.findall(cell.source)]
 
 
 def read(path):
@@ -100,6 +105,10 @@ def check_course(lessons):
                 raise AuthorError(lesson.path, lesson.line_of(f'@exercise("{id}")'), f"The exercise {id} stands a second time; the first is in {used[id].name}.")
             used[id] = lesson.path
             exercise_path(lesson, id)
+        for id in lesson.prediction_ids:
+            if id in used:
+                raise AuthorError(lesson.path, lesson.line_of(f'predict("{id}",'), f"The prediction {id} has the id of another one, or of an exercise, in {used[id].name}.")
+            used[id] = lesson.path
     names = {}
     for path in exercise_paths():
         exercise = ExerciseText(path)
@@ -195,14 +204,28 @@ def _check_cells(lesson, book):
         if cell.cell_type == "code":
             first = next((line for line in cell.source.splitlines() if line.strip()), "")
             try:
-                ast.parse(cell.source)
+                tree = ast.parse(cell.source)
             except SyntaxError as error:
                 raise AuthorError(lesson.path, lesson.line_of(first) + (error.lineno or 1) - 1, f"Python cannot read this cell: {error.msg}.") from None
+            if line := _typed_verdict(tree):
+                raise AuthorError(lesson.path, lesson.line_of(first) + line - 1,
+                                  "`measured` must be computed, not typed: write an f-string with the value the lesson computed.")
             for line in cell.source.splitlines():
                 if len(line) > WIDEST_CELL:
                     raise AuthorError(lesson.path, lesson.line_of(line), f"This line has {len(line)} columns; more than {WIDEST_CELL} run out of the cell.")
             if cell.source.rstrip().endswith(";"):
                 raise AuthorError(lesson.path, lesson.line_of(first), "The cell ends in `;`: end a plot with plt.show() instead.")
+
+
+def _typed_verdict(tree):
+    """The line of the first verdict(...) whose `measured` holds no computed value, an f-string's {...} that reads a name; None if there is none."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", None)) == "verdict":
+            measured = next((keyword.value for keyword in call.keywords if keyword.arg == "measured"), ast.Constant("", lineno=call.lineno))
+            filled = [part.value for part in ast.walk(measured) if isinstance(part, ast.FormattedValue)]
+            if not any(isinstance(node, ast.Name) for value in filled for node in ast.walk(value)):
+                return measured.lineno
+    return None
 
 
 def _check_names(lesson, book, exercises):

@@ -16,10 +16,16 @@ EXPLAINED = {
     "'tuple' object has no attribute": "`torch.autograd.grad` returns a tuple, also for one gradient: take its first value by `[0]`.",
     "does not require grad": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
     "One of the differentiated Tensors": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
+    "must match the size of tensor": "Two tensors of different shapes met: print both `.shape` in the line above.",
+    "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but the lesson's.",
+    "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
+    "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
+    "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module; a function is not enough for it.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
-    "is not defined": "The check runs as soon as the function is read: what it uses must stand above it.",
+    "is not defined": "The check runs as soon as the function is read: what it uses must stand above it. Much needs no name: tensors bring "
+                      "`x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)` along.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"

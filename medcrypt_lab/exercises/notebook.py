@@ -1,4 +1,4 @@
-"""In a notebook: the decorator that judges a cell's function, the lesson that goes on, solutions, progress, verdicts."""
+"""In a notebook: the decorator that judges a cell's function, the lesson that goes on, solutions, verdicts."""
 import ast
 import contextlib
 import functools
@@ -20,8 +20,8 @@ _waiting = {}               # in a release: name -> the exercise that must be so
 _running = []               # the exercise whose check runs now
 
 
-def show(text, markup):
-    """Display HTML with its plain-text twin; outside IPython print the text."""
+def show(text, markup, more=None):
+    """Display HTML with its plain-text twin, and what else it says by MIME type in `more`; outside IPython print the text."""
     try:
         from IPython import get_ipython
         from IPython.display import display
@@ -31,7 +31,7 @@ def show(text, markup):
     if get_ipython() is None:
         print(text)
     else:
-        display({"text/plain": text, "text/html": markup}, raw=True)
+        display({"text/plain": text, "text/html": markup, **(more or {})}, raw=True)
 
 
 class InCell(judging.Local):
@@ -145,7 +145,7 @@ def _stand_in(exercise, name, yours):
 
     def stand_in(*args, **kwargs):
         if _running and exercise.id not in (_running[-1].id, *_running[-1].uses):
-            raise NotImplementedError(f"{name} is not yours yet, so {_running[-1].id} cannot build on it")
+            raise NotImplementedError(f"{name} is still ours: the lesson may use it, your {_running[-1].name} may not until yours is right")
         return reference(*args, **kwargs)
     functools.update_wrapper(stand_in, reference, updated=())
     del stand_in.__wrapped__        # `name??` would follow it to the answer
@@ -179,18 +179,7 @@ def solution(id):
         show(text, f'<pre style="padding:8px 14px;border-left:5px solid #35b26a">{html.escape(text)}</pre>')
 
 
-def progress():
-    """Show what is solved and tried, exercise by exercise."""
-    results, ids = work.results(), work.exercise_ids()
-    box = card.Card("#8a8f98")
-    box.add(f"{sum(results.get(id, {}).get('solved', False) for id in ids)} of {len(ids)} exercises solved")
-    for id in ids:
-        result = results.get(id)
-        status = judging.UNTRIED if result is None else judging.RIGHT if result["solved"] else judging.WRONG
-        color, sign, words = card.LOOK[status]
-        box.add(f"{sign} {id}: {'solved' if status == judging.RIGHT else words}",
-                f'<span style="color:{color}">{sign}</span> {html.escape(id)}: {"solved" if status == judging.RIGHT else words}')
-    show(box.plain, box.html)
+VERDICT = "application/vnd.medcrypt.verdict+json"        # a verdict's fields, stored with its box: the scoreboard reads them
 
 
 def verdict(row, *, metric, published, measured, attack, outcome, because):
@@ -199,13 +188,19 @@ def verdict(row, *, metric, published, measured, attack, outcome, because):
     outcome: "stands under <assumption>", "broken", "not a cipher"; for attacks and rows without a security claim "reproduced",
     "partly reproduced", "not reproduced". ValueError for anything else.
     """
+    fields = {"row": row, "metric": metric, "published": published, "measured": measured, "attack": attack, "outcome": outcome, "because": because}
+    show(*verdict_box(**fields), {VERDICT: fields})
+
+
+def verdict_box(row, *, metric, published, measured, attack, outcome, because):
+    """The box of a verdict -> text, html; ValueError for an outcome that is none."""
     if outcome not in OUTCOMES and not (outcome.startswith(STANDS) and outcome[len(STANDS):].strip()):
         raise ValueError(f"The outcome of verdict {row} is {outcome!r}; it should be one of: {', '.join(OUTCOMES)}, {STANDS}<assumption>.")
     box = card.Card("#4c8fd6")
     box.add(f"Verdict {row}: {outcome}", f'<b>Verdict {html.escape(row)}:</b> <b>{html.escape(outcome)}</b>')
     for name, value in (("Metric", metric), ("Published", published), ("Measured here", measured), ("Attack", attack), ("Because", because)):
         box.add(f"{name}: {value}", f'<span style="opacity:.75">{name}:</span> {html.escape(value)}')
-    show(box.plain, box.html)
+    return box.plain, box.html
 
 
 # ---------------------------------------------------------------- cells that cannot run as they are
@@ -288,6 +283,17 @@ def wait(id):
     show(*card.box(f"This cell waits for the exercise {id}: solve it above, then run this cell."))
 
 
+def missing(shell, kind, error, trace, tb_offset=None):
+    """After a NameError's traceback, for cells run out of order: which exercise or cell of a lesson makes the name."""
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    for lesson in work.lessons():
+        id = next((id for id in lesson.exercises if id.partition(".")[2] == error.name), None)
+        if id or error.name in lesson.names:
+            place = f"the exercise {id}: run its cell" if id else "an earlier cell of the lesson: run the cells above this one, from the top,"
+            show(*card.box(f"`{error.name}` comes from {place}, then this one again."))
+            return
+
+
 def install():
     """Let IPython show what it cannot run as a card."""
     try:
@@ -298,3 +304,4 @@ def install():
     if shell is not None and read_cell not in shell.input_transformers_post:
         shell.input_transformers_cleanup.append(read_raw_cell)
         shell.input_transformers_post.append(read_cell)
+        shell.set_custom_exc((NameError,), missing)

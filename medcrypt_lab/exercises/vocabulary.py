@@ -79,7 +79,7 @@ def _formalities(result, like, where):
         demand(not bad, lambda: f"{bad} of the numbers{where} are not finite (NaN or infinite).")
     elif isinstance(like, float):
         demand(type(result) in (float, int), lambda: f"Expected a plain number{where}, got {kind_of(result)}." + _hint_item(result))
-        demand(abs(result) < float("inf"), lambda: f"Expected a finite number{where}, got {short(result)}.")
+        demand(abs(result) < float("inf"), lambda: f"Expected a finite number{where}, got {short(result)}." + " That is what 0 / 0 gives." * (result != result))
     else:
         demand(type(result) is type(like), lambda: f"Expected {_noun(like)}{where}, got {kind_of(result)}." + _hint_item(result))
 

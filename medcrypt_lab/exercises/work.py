@@ -1,14 +1,17 @@
-"""The student's own folder: copies of the lessons and a log of what was tried. Nothing in it is ever overwritten."""
+"""The student's own folder, and in it the log of what was tried."""
+import ast
+import contextlib
 import datetime
 import hashlib
 import json
 import os
 import re
-import shutil
 from pathlib import Path
+from typing import NamedTuple
 
-from . import files
+from . import files, source
 
+IN_CELLS = {word: re.compile(rf'^@?{word}\(\s*"([\w.]+)"', re.M) for word in ("exercise", "predict")}
 _unsaved = []               # events of this process where no file may be written
 
 
@@ -23,8 +26,13 @@ def folder():
     return Path.home() / "medcrypt-lab-work"
 
 
+def is_off():
+    """Is nothing recorded, as in builds and tests?"""
+    return os.environ.get("MEDCRYPT_PROGRESS") == "off"
+
+
 def _log():
-    return None if os.environ.get("MEDCRYPT_PROGRESS") == "off" else folder() / "progress.jsonl"
+    return None if is_off() else folder() / "progress.jsonl"
 
 
 def record(event):
@@ -88,33 +96,43 @@ def fingerprint(text):
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
-def exercise_ids():
-    """The ids of all exercises, in the order in which the lessons meet them; those that no lesson shows come last."""
-    chapters = files.root() / "chapters"
-    met = [id for book in sorted(chapters.glob("[0-9][0-9]_*/*.ipynb"))
-           for id in re.findall(r'@exercise\(\\"([\w.]+)\\"\)', book.read_text(encoding="utf-8"))]
-    known = [f"{path.parent.parent.name[3:]}.{path.stem}" for path in sorted(chapters.glob("[0-9][0-9]_*/exercises/*.py"))]
-    return sorted(known, key=lambda id: met.index(id) if id in met else len(met))
+class Lesson(NamedTuple):
+    """What a student's notebook asks of a lesson: its title, the ids of its exercises and predictions in order, the names its cells bind."""
+
+    title: str
+    exercises: list
+    predictions: list
+    names: set
 
 
-def copy_lessons():
-    """Put each lesson that is not there yet into the student's folder -> [(path, is new, is an older edition)], in the course's order."""
+def lessons():
+    """The lessons of the course in order, as their notebooks tell; one that cannot be read is passed over."""
     found = []
-    for lesson in sorted((files.root() / "chapters").glob("[0-9][0-9]_*/*.ipynb")):
-        mine = folder() / lesson.parent.name / lesson.name
-        new = not mine.exists()
-        if new:
-            mine.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = mine.with_name(f".{mine.name}.{os.getpid()}")
-            shutil.copyfile(lesson, unfinished)
-            os.replace(unfinished, mine)
-        found.append((mine, new, not new and _edition(mine) != _edition(lesson)))
+    for path in sorted((files.root() / "chapters").glob("[0-9][0-9]_*/*.ipynb")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            book = json.loads(path.read_text(encoding="utf-8"))
+            cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+            exercises, predictions = ([id for cell in cells for id in IN_CELLS[word].findall(cell)] for word in ("exercise", "predict"))
+            found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, set().union(*map(_names, cells))))
     return found
 
 
-def _edition(path):
-    """The ids of the cells that a lesson was shipped with; they change when its content does."""
+def _names(cell):
+    """The names that a cell binds; none if Python cannot read it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["medcrypt"]["shipped"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return set().union(*map(source.names_bound, ast.parse(cell).body))
+    except SyntaxError:
+        return set()
+
+
+def predictions():
+    """prediction id -> {"guess", "actual"}: the last guess before the truth was shown beside one; actual is None until then."""
+    found = {}
+    for event in events():
+        id = str(event.get("id"))
+        if event.get("event") == "predict" and type(event.get("guess")) in (int, float, str):
+            if found.get(id, {}).get("actual") is None:
+                found[id] = {"guess": event["guess"], "actual": None}
+        elif event.get("event") == "reveal" and id in found and type(event.get("actual")) in (int, float, str):
+            found[id]["actual"] = event["actual"]
+    return found

@@ -20,7 +20,8 @@ def fgsm(model, images, labels, epsilon):
 
     model: takes images, returns logits (one score a class).
     images: (n, channels, height, width) in [0, 1]; labels: (n,) int64.
-    Returns new images of the same shape, inside [0, 1], detached.
+    Returns new images of the same shape, inside [0, 1]. End with
+    .detach(): it lets go of the gradients, which the pictures drag along.
     """
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)
@@ -61,6 +62,18 @@ def check(answer, random):
     suspect(is_step(epsilon * predicted.sign()), "You used the model's own prediction as the label. Where it was wrong already, you pushed the image back to the truth.")
     suspect(any(is_step(sign * epsilon * gradient / n) for n in (1, len(images)) for sign in (1, -1)),
             lambda: f"You added the gradient itself, without its sign: the largest change is {gray(adversarial - images)} gray levels, the budget is 8.")
+    suspect(any(is_step(epsilon * gradient.abs() / n) for n in (1, len(images))), "You took the gradient's size and dropped its direction: "
+            "`.abs()` forgets up and down. `.sign()` forgets the size.")
+    suspect(is_step(epsilon * torch.ones_like(images)), "Every pixel got brighter by the same: that is the sign of one number, the loss. "
+            "Each pixel has a slope of its own.")
+    suspect(is_step(epsilon * images.sign()), "You took the sign of the image, which is 1 wherever there is light. Take that of the gradient.")
+    suspect(is_step(step.clamp(min=0)), "No pixel of yours gets darker. Clip the sum to [0, 1], not the step: half of the slopes point down.")
+    suspect(is_step(epsilon * gradient / gradient.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)),
+            "You divided the gradient by its length: strong pixels move, the others hardly. The budget lets every pixel move by epsilon: take the sign.")
+    suspect(is_step(-epsilon * model[1].weight.detach()[labels].reshape(images.shape).sign()),
+            "You lowered the score of the true class alone. The loss also lifts the other classes: climb cross_entropy(model(images), labels).")
+    suspect(close(adversarial, (255 * expected).round() / 255), "You rounded to whole gray levels, which moves pixels by up to half a level more "
+            "than epsilon. A file must do that; the attack itself does not.")
     suspect(is_step(epsilon * gradient.mean(0, keepdim=True).sign().expand_as(images)), "You gave all images one and the same step. Each has a gradient of its own.")
     suspect(is_step(epsilon * gradient.cumsum(0).sign()), "Your gradients add up from image to image. "
             "Whoever calls backward() in a loop sets .grad to None (or to zero) before each call.")
@@ -235,6 +248,66 @@ def epsilon_written_in(model, images, labels, epsilon):
     loss = functional.cross_entropy(model(images), labels)
     gradient, = torch.autograd.grad(loss, images)
     return (images + 8 / 255 * gradient.sign()).clamp(0, 1).detach()
+
+
+@wrong("forgets up and down")
+def absolute(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    return (images + epsilon * gradient.abs()).clamp(0, 1).detach()
+
+
+@wrong("the sign of one number, the loss")
+def sign_of_the_loss(model, images, labels, epsilon):
+    loss = functional.cross_entropy(model(images), labels)
+    return (images + epsilon * loss.sign()).clamp(0, 1).detach()
+
+
+@wrong("You took the sign of the image")
+def sign_of_the_image(model, images, labels, epsilon):
+    return (images + epsilon * images.sign()).clamp(0, 1)
+
+
+@wrong("No pixel of yours gets darker")
+def clips_the_step(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    return (images + epsilon * gradient.sign().clamp(0, 1)).detach()
+
+
+@wrong("divided the gradient by its length")
+def unit_length(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    length = gradient.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+    return (images + epsilon * gradient / length).clamp(0, 1).detach()
+
+
+@wrong("score of the true class alone")
+def lowers_the_score(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    score = model(images).gather(1, labels[:, None]).sum()
+    gradient, = torch.autograd.grad(score, images)
+    return (images - epsilon * gradient.sign()).clamp(0, 1).detach()
+
+
+@wrong("rounded to whole gray levels")
+def rounded(model, images, labels, epsilon):
+    images = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(images), labels)
+    gradient, = torch.autograd.grad(loss, images)
+    adversarial = (images + epsilon * gradient.sign()).clamp(0, 1)
+    return ((255 * adversarial).round() / 255).detach()
+
+
+@wrong("Two tensors of different shapes met")
+def gradient_of_the_weights(model, images, labels, epsilon):
+    loss = functional.cross_entropy(model(images), labels)
+    gradient = torch.autograd.grad(loss, list(model.parameters()))[0]
+    return (images + epsilon * gradient.sign()).clamp(0, 1).detach()
 
 
 @wrong("changed its argument `images` in place")

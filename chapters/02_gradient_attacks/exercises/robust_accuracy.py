@@ -60,6 +60,7 @@ class Bench:
         self.attacked = self.draw(random, pixels, seen_after[order])
         self.robust, self.success = (right - fooled) / n, fooled / max(1, right)
         self.clean, self.after_only, self.of_all = right / n, (right - fooled + mended) / n, fooled / n
+        self.unchanged, self.of_wrong_after = (right - fooled + wrong - mended) / n, fooled / max(1, fooled + wrong - mended)
         self.labels_used = True
 
     @staticmethod
@@ -69,35 +70,41 @@ class Bench:
         images.reshape(len(classes), 16)[torch.arange(len(classes)), torch.tensor(pixels)[classes]] = 0.9
         return images
 
-    def attack(self, images, labels):
-        """Each image's adversarial twin, in whatever order and number the answer asks for them."""
-        rows = []
-        for image, label in zip(images, labels):
-            same = (self.images == image).flatten(1).all(1).nonzero()
-            if not len(same):
-                raise ValueError("the attack was given an image that is not among `images`")
-            rows.append(int(same[0]))
-            self.labels_used = self.labels_used and int(label) == int(self.labels[rows[-1]])
-        return self.attacked[rows]
+    def attack(self):
+        """A function of images and labels: each image's adversarial twin, in whatever order and number the answer asks for them."""
+        def attack(images, labels):
+            rows = []
+            for image, label in zip(images, labels):
+                same = (self.images == image).flatten(1).all(1).nonzero()
+                if not len(same):
+                    raise ValueError("the attack was given an image that is not among `images`")
+                rows.append(int(same[0]))
+                self.labels_used = self.labels_used and int(label) == int(self.labels[rows[-1]])
+            return self.attacked[rows]
+        return attack
 
 
 def check(answer, random):
     """Carlini et al. 2019, section 4: which images count. Twice, with other numbers, so that no constant passes."""
-    rounds = [Bench(random, right=random.choice([7, 8, 9]), fooled=3, wrong=4, mended=2),
-              Bench(random, right=random.choice([10, 11]), fooled=random.choice([6, 7]), wrong=3, mended=1)]
+    # With these numbers no two of the shares that a mistake could give are equal.
+    rounds = [Bench(random, right=random.choice([8, 9, 10]), fooled=3, wrong=5, mended=1),
+              Bench(random, right=random.choice([11, 12, 13]), fooled=4, wrong=7, mended=1)]
     results = []
     for bench in rounds:
-        result = answer(bench.model, bench.images, bench.labels, bench.attack)
+        result = answer(bench.model, bench.images, bench.labels, bench.attack())
         expect_like(result, (0.5, 0.5))
         robust, success = result
         suspect(not bench.labels_used, "You gave the attack the model's own predictions. It attacks the truth: pass it the labels.")
         suspect(close(robust, bench.success) and close(success, bench.robust), "Both figures are right, but in the wrong order: robust accuracy comes first.")
         suspect(close(robust, 100 * bench.robust, 1e-3), "These are percentages; return parts of one, such as 0.4.")
+        suspect(close(robust, round(bench.robust * len(bench.labels))), "These are numbers of images; return shares: divide each by its whole.")
+        suspect(close(robust, bench.unchanged), "You counted the predictions that stay the same. One that was wrong and stays wrong is not robust: compare with the labels.")
         suspect(close(robust, bench.clean), "That is the accuracy before the attack: robust accuracy asks who is right after it, too.")
         suspect(close(robust, bench.after_only), "You counted whoever is right after the attack. Some of them were wrong before: by accident "
                 "the attack moved them to the truth. Robust means right before and after.")
         suspect(close(robust, 1 - bench.success), "Your robust accuracy is over the images that were right before. It is over all images; success is over those.")
         suspect(close(success, 1 - bench.robust), "Your success counts images that were wrong already. Nobody attacks those: take the ones that were right.")
+        suspect(close(success, bench.of_wrong_after), "You divided by the images that are wrong after the attack. Success is of the images that were right before.")
         suspect(close(success, bench.of_all), "Your success is over all images. An attack can only spoil what was right: divide by those.")
         results.append((bench, robust, success))
     benches, robusts, successes = zip(*results)
@@ -106,7 +113,7 @@ def check(answer, random):
     expect("success counts the fooled, over those right before", close(successes, [b.success for b in benches]),
            "The success is not right yet.", got=successes, expected=tuple(b.success for b in benches))
     hopeless = Bench(random, right=0, fooled=0, wrong=5, mended=0)
-    nothing = answer(hopeless.model, hopeless.images, hopeless.labels, hopeless.attack)
+    nothing = answer(hopeless.model, hopeless.images, hopeless.labels, hopeless.attack())
     expect_like(nothing, (0.5, 0.5))
     expect("a model that was right on none", close(nothing, (0.0, 0.0)),
            "Where the model was right on no image, both figures are 0.0.", points=1, got=nothing, expected=(0.0, 0.0))
@@ -163,6 +170,36 @@ def both_over_right(model, images, labels, attack):
     after = model(attack(images, labels)).argmax(1) == labels
     n = max(1, before.sum().item())
     return (before & after).sum().item() / n, (before & ~after).sum().item() / n
+
+
+@wrong("predictions that stay the same")
+def unchanged(model, images, labels, attack):
+    before, after = model(images).argmax(1), model(attack(images, labels)).argmax(1)
+    return (before == after).float().mean().item(), (before != after).float().mean().item()
+
+
+@wrong("divided by the images that are wrong after")
+def of_the_wrong(model, images, labels, attack):
+    before, after = model(images).argmax(1) == labels, model(attack(images, labels)).argmax(1) == labels
+    return (before & after).float().mean().item(), (before & ~after).sum().item() / max(1, (~after).sum().item())
+
+
+@wrong("These are numbers of images")
+def counts(model, images, labels, attack):
+    before, after = model(images).argmax(1) == labels, model(attack(images, labels)).argmax(1) == labels
+    return (before & after).sum().item(), (before & ~after).sum().item()
+
+
+@wrong("attack() takes 2 positional arguments but 3 were given")
+def attack_with_model(model, images, labels, attack):
+    before, after = model(images).argmax(1) == labels, model(attack(model, images, labels)).argmax(1) == labels
+    return (before & after).float().mean().item(), (before & ~after).sum().item() / max(1, before.sum().item())
+
+
+@wrong("Two tensors of different shapes met")
+def compares_scores(model, images, labels, attack):
+    before, after = model(images) == labels, model(attack(images, labels)) == labels
+    return (before & after).float().mean().item(), (before & ~after).sum().item() / max(1, before.sum().item())
 
 
 @wrong("in the wrong order")

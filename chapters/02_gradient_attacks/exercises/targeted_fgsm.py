@@ -21,7 +21,7 @@ def targeted_fgsm(model, images, targets, epsilon):
     model: takes images, returns logits (one score a class).
     images: (n, channels, height, width) in [0, 1].
     targets: (n,) int64, the class each image shall be taken for.
-    Returns new images of the same shape, inside [0, 1], detached.
+    Returns new images of the same shape, inside [0, 1], detached as before.
     """
     # BEGIN SOLUTION
     images = images.clone().requires_grad_(True)
@@ -56,6 +56,9 @@ def check(answer, random):
     suspect(is_step(away), "You went away from the model's own choice and never looked at the targets: the images may land in any other class.")
     suspect(is_step(-away), "You went toward the class the model chose already: it becomes more certain, not fooled. Use the targets.")
     suspect(is_step(logit), "You climbed the target's logit alone. The loss also pushes the other classes down: descend cross_entropy(model(images), targets).")
+    weights = model[1].weight.detach()
+    suspect(is_step(epsilon * (weights[targets] - weights[choice]).reshape(images.shape).sign()),
+            "You set the target against the model's present choice only. A third class may rise meanwhile: the loss of the target sees them all.")
     suspect(any(is_step(sign * epsilon * gradient / n) for n in (1, len(images)) for sign in (1, -1)), "You took the gradient itself: its sign is missing.")
     suspect(is_step(255 * step) or is_step(step / 255), "Epsilon is already a fraction of the range [0, 1]: neither multiply nor divide it by 255.")
     suspect(close(answer(model, images, targets, 0.0), adversarial), "With epsilon = 0 you return the same: your step does not use epsilon.")
@@ -116,6 +119,15 @@ def climb_the_logit(model, images, targets, epsilon):
     images = images.clone().requires_grad_(True)
     logit = model(images).gather(1, targets[:, None]).sum()
     gradient, = torch.autograd.grad(logit, images)
+    return (images + epsilon * gradient.sign()).clamp(0, 1).detach()
+
+
+@wrong("A third class may rise")
+def against_the_choice(model, images, targets, epsilon):
+    images = images.clone().requires_grad_(True)
+    logits = model(images)
+    lead = logits.gather(1, targets[:, None]) - logits.gather(1, logits.argmax(1, keepdim=True))
+    gradient, = torch.autograd.grad(lead.sum(), images)
     return (images + epsilon * gradient.sign()).clamp(0, 1).detach()
 
 
