@@ -64,7 +64,7 @@ def book(chapter):
 def test_not_tried_yet_and_the_lesson_goes_on(book, chapter):
     card = book.run(source.ExerciseText(chapter / "exercises" / "double.py").stub_cell)
     assert card.startswith("◌ tiny.double: not tried yet")
-    assert "2 points, about 3 minutes" in card and "their results are ours" in card
+    assert "2 points, about 3 minutes" in card and "what they show is not yours" in card
     assert book.value("double([3])") == [6] and book.value("double.yours([3])") is None
 
 
@@ -345,7 +345,7 @@ def test_a_pair_is_judged_with_its_last_half(book, chapter):
     assert "right, 2 of 2" in book.run(text.reference_cell)
     half = text.cell({**text.stubs, "lock": text.text_of(text.function("lock"))})
     card = book.run(half)
-    assert "`unlock` is still empty" in card and "1 of 2 points" in card and "our lock and unlock" in card
+    assert "`unlock` is still empty" in card and "1 of 2 points" in card and "call lock and unlock get the course's" in card
     assert book.value('unlock(lock(b"ab", 3), 3)') == b"ab"
 
 

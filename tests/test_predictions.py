@@ -101,7 +101,7 @@ def test_progress_names_the_lesson_at_hand_and_draws_the_course(lesson):
     assert "● tiny.sum: within 20% of the truth" in text and "◐ tiny.which: predicted" in text
     assert "■□□□□●◐ A tiny lesson" in text
     lesson.run('reveal("tiny.which", "right")')
-    assert "◐ tiny.which: off the truth" in lesson.run("progress()")
+    assert "◐ tiny.which: missed" in lesson.run("progress()")
 
 
 def test_predictions_outlive_the_kernel_and_a_foreign_line(lesson, tmp_path):

@@ -102,8 +102,8 @@ def _endings(card, exercise, outcome, fallback):
                  f"Please report it where you got this course, with this line:<br><code>{html.escape(report)}</code>")
     if fallback and outcome.status != RIGHT:
         names = " and ".join(exercise.functions)
-        until = "" if outcome.status == BROKEN else "Until it is right, the "
-        card.add((until or "The ") + f"cells below use our {names}: their results are ours.", style="margin:6px 0;opacity:.85;font-size:90%")
+        until = "Cells" if outcome.status == BROKEN else "Until it is right, cells"
+        card.add(f"{until} below that call {names} get the course's: what they show is not yours.", style="margin:6px 0;opacity:.85;font-size:90%")
     if outcome.status in (WRONG, UNTRIED):
         card.only_html(_hints(exercise))
 

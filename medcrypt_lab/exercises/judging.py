@@ -12,20 +12,24 @@ from .vocabulary import NotYet
 
 # What PyTorch and Python say in words of their own, and what it means for whoever writes their first attack.
 EXPLAINED = {
-    "NoneType": "Something is None here: `images.grad` is empty until `backward()` was called, and a function without `return` gives None.",
+    "NoneType": "Something is None here: a gradient that nobody computed (`images.grad` before `backward()`, or `allow_unused=True`), or what a "
+                "function without `return` gives.",
     "'tuple' object has no attribute": "`torch.autograd.grad` returns a tuple, also for one gradient: take its first value by `[0]`.",
     "does not require grad": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
+    "not have been used in the graph": "The loss was not computed from the tensor whose gradient you ask for: call `.requires_grad_(True)` first, "
+                                       "then compute everything from that tensor.",
     "One of the differentiated Tensors": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
     "must match the size of tensor": "Two tensors of different shapes met: print both `.shape` in the line above.",
-    "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but the lesson's.",
+    "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but a variable of the lesson.",
     "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
     "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module; a function is not enough for it.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
-    "is not defined": "The check runs as soon as the function is read: what it uses must stand above it. Much needs no name: tensors bring "
-                      "`x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)` along.",
+    "could not infer output dtype": "True and False have no mean; numbers do: `x.float().mean()` is the share of True.",
+    "division by zero": "You divided by a count that can be zero. What shall the answer be then?",
+    "is not defined": "Define or import it above the function. Much needs no import: a tensor x can do `x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)`.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"
@@ -176,7 +180,7 @@ def _broken(exercise, runner, outcome, error, seed):
     outcome.check_error = f"{type(error).__name__}: {str(error)[:200]} ({Path(last.filename).name}, line {last.lineno})"
     theirs = getattr(runner, "functions", None) is not exercise.references
     if theirs and exercise.references and judge(exercise, Local(exercise.references), seed).status == RIGHT:
-        outcome.status, outcome.failed = WRONG, "returns what was asked for"
+        outcome.status, outcome.failed = WRONG, vocabulary.ASKED_FOR
         outcome.sentence = ("Your function returned something that our check could not read, while our own answer passes it. "
                             "Look at the type and the shape of what you return.")
     else:

@@ -52,9 +52,14 @@ def close(guess, actual):
     return abs(guess - actual) <= CLOSE * abs(actual)
 
 
+def exact(guess, actual):
+    """Is a prediction right: the same choice, or the same number to three digits?"""
+    return guess == actual or not isinstance(guess, str) and not isinstance(actual, str) and abs(guess - actual) <= EXACT * abs(actual)
+
+
 def _how_far(guess, actual):
     if close(guess, actual):
-        return "Right." if guess == actual or not isinstance(guess, str) and abs(guess - actual) <= EXACT * abs(actual) else "Well judged."
+        return "Right." if exact(guess, actual) else "Well judged."
     if isinstance(guess, str) or isinstance(actual, str):
         return "Not what you expected."
     return f"The truth is {'higher' if actual > guess else 'lower'} than you thought."

@@ -3,7 +3,7 @@ import html
 
 from . import card, judging, work
 from .notebook import show
-from .predictions import CLOSE, MADE, close
+from .predictions import CLOSE, MADE, close, exact
 
 SOLVED, TRIED, NEW = (card.LOOK[status][0] for status in (judging.RIGHT, judging.WRONG, judging.UNTRIED))
 
@@ -71,9 +71,8 @@ def _how_well(prediction):
     if prediction["actual"] is None:
         return "predicted"
     if not _is_close(prediction):
-        return "off the truth"
-    guess, actual = prediction["guess"], prediction["actual"]
-    return "right" if guess == actual else f"within {CLOSE:.0%} of the truth"
+        return "missed"
+    return "right" if exact(prediction["guess"], prediction["actual"]) else f"within {CLOSE:.0%} of the truth"
 
 
 def _line(box, sign, color, id, words):

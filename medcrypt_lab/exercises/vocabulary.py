@@ -4,7 +4,7 @@ import random as _random
 
 from .wire import kind_of, short
 
-ASKED_FOR = "returns what was asked for"
+ASKED_FOR = "returns what its text promises"
 current = contextvars.ContextVar("the outcome that the running check fills")
 
 
@@ -70,7 +70,7 @@ def _formalities(result, like, where):
         demand(type(result) is type(like), lambda: f"Expected a {type(like).__name__} of {len(like)} values{where}, got {kind_of(result)}.")
         demand(len(result) == len(like), lambda: f"Expected {len(like)} values{where}, got {len(result)}.")
         for i, (one, other) in enumerate(zip(result, like), 1):
-            _formalities(one, other, f" as number {i}")
+            _formalities(one, other, f" as value {i} of {len(like)}")
     elif hasattr(like, "shape"):
         demand(type(result) is type(like), lambda: f"Expected {kind_of(like)}{where}, got {kind_of(result)}.")
         demand(tuple(result.shape) == tuple(like.shape), lambda: f"The shape should be {tuple(like.shape)}{where}, yours is {tuple(result.shape)}.")

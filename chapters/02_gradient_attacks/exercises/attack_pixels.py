@@ -10,10 +10,10 @@ from medcrypt_lab.exercises import close, expect, expect_like, given, linear_cla
 
 points, minutes, difficulty = 2, 8, 2
 hints = [
-    "Call it with epsilon = 0. Nothing may change then. What changes, and in which line?",
+    "The normalization can stand before the attack, or inside of what is attacked. Where does it stand now? Where do pixels stay pixels?",
     "The library clips what it is given to [0, 1] and moves it by epsilon. Both are right for pixels. What does it get here?",
-    "Either tell the library, in a line of its own after `attack = ...`: `attack.set_normalization_used(mean=[mean], std=[std])`; the other "
-    "lines stay. Or write the step yourself: the slope of the loss of `network((images - mean) / std)` at `images`.",
+    "Either write the step yourself, as in fgsm: images that record gradients, the loss of `network((images - mean) / std)`, its slope at the "
+    "images. Or keep all lines and tell the library, after `attack = ...`: `attack.set_normalization_used(mean=[mean], std=[std])`.",
 ]
 LEVELS = (8, 12, 16, 24, 32)        # gray levels; each costs the check a call
 after = ("An attack belongs where the attacker is: before every step that the hospital computes. If you like, go on: an answer that takes "
@@ -24,7 +24,7 @@ def attack_pixels(network, images, labels, epsilon, mean, std):
     """FGSM for a network that expects (images - mean) / std.
 
     images: (n, 1, height, width) in [0, 1]; labels: (n,) int64;
-    epsilon, in pixels, mean and std: numbers.
+    epsilon: a number, as before, in pixel values; mean, std: numbers.
     Returns X-rays: no pixel moved by more than epsilon, all in [0, 1].
     """
     attack = torchattacks.FGSM(network, eps=epsilon)
@@ -38,7 +38,7 @@ def attack_normalized(network, images, labels, epsilon, mean, std):
     """FGSM for a network that expects (images - mean) / std.
 
     images: (n, 1, height, width) in [0, 1]; labels: (n,) int64;
-    epsilon, in pixels, mean and std: numbers.
+    epsilon: a number, as before, in pixel values; mean, std: numbers.
     Returns X-rays: no pixel moved by more than epsilon, all in [0, 1].
     """
     normalized = (images - mean) / std
@@ -76,7 +76,7 @@ def check(answer, random):
     suspect(close(still, adversarial), "With epsilon = 0 you return the same: your step does not use epsilon.")
     changed = f"Your X-rays come back changed with epsilon = 0, by up to {255 * float((still - images).abs().max()):.0f} gray levels: "
     suspect(close(still, normalized.clamp(0, 1) * std + mean, 1e-5), changed + "the attack clips what it is given to [0, 1], as torchattacks and "
-            "fgsm always do, and normalized pixels do not live there. The last line is innocent.")
+            "fgsm always do, and normalized pixels do not live there. The last line is innocent. Epsilon is a second question: this comes first.")
     suspect(close(still, normalized.clamp(-1, 1) * std + mean, 1e-5), changed + "the attack, or you, clips normalized pixels to [-1, 1], where they do not live.")
     suspect(close(still, images * std + mean, 1e-5) or close(still, normalized, 1e-5) or close(still, normalized.clamp(0, 1), 1e-5),
             "With epsilon = 0 your X-rays come back in another range: you normalize, or undo it, one time too often or too seldom.")
@@ -100,7 +100,8 @@ def check(answer, random):
 
     network, images, labels, raw = _where_normalization_shows(random, mean, std)
     again = answer(network, images, labels, epsilon, mean, std)
-    suspect(close(again, raw, 1e-5), "You gave the network raw pixels: its gradient there is another. It expects (images - mean) / std.")
+    suspect(close(again, raw, 1e-5), "The attack now moves pixels, as it must, but the network got them raw, and its "
+            "slope there is not the one you need. Inside the attack the network must get (images - mean) / std.")
     one_step = (images + epsilon * gradient_sign(network, images, labels, mean, std)).clamp(0, 1)
     reached, wanted = (mean_loss(network, x, labels, mean, std) for x in (again, one_step))
     expect("climbs the loss of network and normalization together", again.shape == images.shape and reached >= .98 * wanted,
@@ -108,7 +109,7 @@ def check(answer, random):
     expect("uses the whole budget on a network known by hand", close(adversarial, expected, 1e-5), "Some pixels could go further, or in the other direction.",
            points=2, got=adversarial, expected=expected)
     least = _least_gray_levels(answer)
-    score(f"the first of {', '.join(map(str, LEVELS))} gray levels that flips the surest pneumonia", least or "none")
+    score(f"the first of {', '.join(map(str, LEVELS))} gray levels that flips the surest pneumonia", least or "none: one step never does")
 
 
 def _where_normalization_shows(random, mean, std):
@@ -204,7 +205,7 @@ def never_clipped(network, images, labels, epsilon, mean, std):
     return ((normalized + epsilon / std * gradient.sign()) * std + mean).detach()
 
 
-@wrong("raw pixels")
+@wrong("the network got them raw")
 def never_normalized(network, images, labels, epsilon, mean, std):
     return torchattacks.FGSM(network, eps=epsilon)(images, labels)
 

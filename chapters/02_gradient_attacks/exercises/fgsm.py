@@ -20,8 +20,8 @@ def fgsm(model, images, labels, epsilon):
 
     model: takes images, returns logits (one score a class).
     images: (n, channels, height, width) in [0, 1]; labels: (n,) int64.
-    Returns new images of the same shape, inside [0, 1]. End with
-    .detach(): it lets go of the gradients, which the pictures drag along.
+    Returns new images of the same shape, inside [0, 1] and detached:
+    x.detach() has the same numbers without the record of gradients.
     """
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)
@@ -61,7 +61,7 @@ def check(answer, random):
             f"to {mean_loss(model, adversarial, labels):.2f}. FGSM climbs.")
     suspect(is_step(epsilon * predicted.sign()), "You used the model's own prediction as the label. Where it was wrong already, you pushed the image back to the truth.")
     suspect(any(is_step(sign * epsilon * gradient / n) for n in (1, len(images)) for sign in (1, -1)),
-            lambda: f"You added the gradient itself, without its sign: the largest change is {gray(adversarial - images)} gray levels, the budget is 8.")
+            lambda: f"You took the gradient itself, without its sign: the largest change is {gray(adversarial - images)} gray levels, the budget is 8.")
     suspect(any(is_step(epsilon * gradient.abs() / n) for n in (1, len(images))), "You took the gradient's size and dropped its direction: "
             "`.abs()` forgets up and down. `.sign()` forgets the size.")
     suspect(is_step(epsilon * torch.ones_like(images)), "Every pixel got brighter by the same: that is the sign of one number, the loss. "
@@ -98,7 +98,8 @@ def check(answer, random):
            lambda: f"The largest change is {gray(change)} gray levels, the budget is 8.")
     outside = (adversarial < 0) | (adversarial > 1)
     expect("stays inside [0, 1]", not outside.any(),
-           lambda: f"{int(outside.sum())} pixels left [0, 1]; the first is {float(adversarial[outside][0]):.3f}. Clip after adding the step.", points=1)
+           lambda: f"{int(outside.sum())} pixels left [0, 1]; the first is {float(adversarial[outside][0]):.3f}. Clip after adding the step, and "
+           "keep what comes out: `x.clamp(0, 1)` returns a new tensor and leaves `x` as it was.", points=1)
     expect("equals the step computed by hand", close(adversarial, expected),
            "This is not yet the image plus epsilon times the sign of the gradient.", points=2, got=adversarial, expected=expected)
 
@@ -344,7 +345,7 @@ def forgot_return(model, images, labels, epsilon):
     adversarial = (images + epsilon * gradient.sign()).clamp(0, 1)
 
 
-@wrong("`images.grad` is empty until", "images.grad.sign()")
+@wrong("`images.grad` before `backward()`", "images.grad.sign()")
 def forgot_backward(model, images, labels, epsilon):
     images = images.clone().requires_grad_(True)
     loss = functional.cross_entropy(model(images), labels)

@@ -20,10 +20,11 @@ def robust_accuracy(model, images, labels, attack):
 
     model: takes images, returns logits. labels: (n,) int64, the truth.
     attack: attack(images, labels) returns the adversarial images.
-    Returns two floats from 0 to 1:
+    Returns two plain numbers from 0 to 1:
       robust accuracy: right before AND after the attack, of all images;
       success: fooled by the attack, of the images right before it
                (0.0 if the model was right on none).
+    x.float().mean().item() is the share of True in x, a plain number.
     """
     # BEGIN SOLUTION
     adversarial = attack(images, labels)
@@ -232,7 +233,7 @@ def never_attacked(model, images, labels, attack):
     return (before & after).float().mean().item(), (before & ~after).sum().item() / max(1, before.sum().item())
 
 
-@wrong("as number 1, got a float32 tensor", ".item()")
+@wrong("as value 1 of 2, got a float32 tensor", ".item()")
 def tensors(model, images, labels, attack):
     before = model(images).argmax(1) == labels
     after = model(attack(images, labels)).argmax(1) == labels
