@@ -123,6 +123,10 @@ class Paper(io.TextIOBase):
         pass
 
 
+# torchattacks prints it where it meets no network; the error that follows says what is wrong.
+NOISE = "Failed to set device automatically, please try set_device() manual.\n"
+
+
 class Captured:
     """What was said inside `captured`: warnings first, since a flood of prints must not hide them."""
 
@@ -131,7 +135,8 @@ class Captured:
 
     @property
     def text(self):
-        said = CONTROL.sub("", "".join(f"{words}\n" for words in self.warnings) + "".join(self.paper.kept) + "".join(f"{words}\n" for words in self.displayed))
+        printed = "".join(self.paper.kept).replace(NOISE, "")
+        said = CONTROL.sub("", "".join(f"{words}\n" for words in self.warnings) + printed + "".join(f"{words}\n" for words in self.displayed))
         length = len(said) + self.paper.length - sum(map(len, self.paper.kept))
         return said if length <= MOST_PRINTED else f"{said[:MOST_PRINTED]}\n(cut here: about {length} characters in all)"
 

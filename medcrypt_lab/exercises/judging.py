@@ -23,7 +23,7 @@ EXPLAINED = {
     "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but a variable of the lesson.",
     "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
-    "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module; a function is not enough for it.",
+    "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module. A function is enough for fgsm, which only calls `model(images)`.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
