@@ -23,13 +23,14 @@ EXPLAINED = {
     "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but a variable of the lesson.",
     "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
+    "'Tensor' object has no attribute 'training'": "Something wants a network and got numbers: `network(images)` is its answer, `network` the network.",
     "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module. A function is enough for fgsm, which only calls `model(images)`.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
-    "Boolean value of Tensor": "A tensor of many answers is neither true nor false: join two with `&`, turn one round with `~`.",
+    "Boolean value of Tensor": "A tensor of many answers is neither true nor false: write `a & b` for and, `~a` for not.",
     "could not infer output dtype": "True and False have no mean; numbers do: `x.float().mean()` is the share of True.",
     "division by zero": "You divided by a count that can be zero. What shall the answer be then?",
-    "is not defined": "Define or import it above the function. Much needs no import: a tensor x can do `x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)`.",
+    "is not defined": "A tensor x brings much along: `x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)`. Anything else is defined or imported above the function.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"

@@ -4,7 +4,7 @@ import random as _random
 
 from .wire import kind_of, short
 
-ASKED_FOR = "returns what its text promises"
+ASKED_FOR = "returns what its docstring says"
 current = contextvars.ContextVar("the outcome that the running check fills")
 
 
