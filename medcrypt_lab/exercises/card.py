@@ -103,7 +103,7 @@ def _endings(card, exercise, outcome, fallback):
     if fallback and outcome.status != RIGHT:
         names = " and ".join(exercise.functions)
         until = "Cells" if outcome.status == BROKEN else "Until it is right, cells"
-        card.add(f"{until} below that call {names} get the course's: what they show is not yours.", style="margin:6px 0;opacity:.85;font-size:90%")
+        card.add(f"{until} below that call {names} get the course's answer: what they show is not yours.", style="margin:6px 0;opacity:.85;font-size:90%")
     if outcome.status in (WRONG, UNTRIED):
         card.only_html(_hints(exercise))
 

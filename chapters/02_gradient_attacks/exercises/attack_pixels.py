@@ -77,7 +77,7 @@ def check(answer, random):
     changed = f"Your X-rays come back changed with epsilon = 0, by up to {255 * float((still - images).abs().max()):.0f} gray levels: "
     suspect(close(still, normalized.clamp(0, 1) * std + mean, 1e-5), changed + "the attack clips what it is given to [0, 1], as torchattacks and "
             "fgsm always do, and normalized pixels do not live there. Give the attack the X-rays themselves, "
-            "for which epsilon is right as it is. Normalize inside: let what it attacks be a function that first normalizes and then calls the network.")
+            "for which epsilon is right as it is. Normalize inside: write a function that first normalizes and then calls the network, and attack that with fgsm.")
     suspect(close(still, normalized.clamp(-1, 1) * std + mean, 1e-5), changed + "the attack, or you, clips normalized pixels to [-1, 1], where they do not live.")
     suspect(close(still, images * std + mean, 1e-5) or close(still, normalized, 1e-5) or close(still, normalized.clamp(0, 1), 1e-5),
             "With epsilon = 0 your X-rays come back in another range: you normalize, or undo it, one time too often or too seldom.")
@@ -101,8 +101,8 @@ def check(answer, random):
 
     network, images, labels, raw = _where_normalization_shows(random, mean, std)
     again = answer(network, images, labels, epsilon, mean, std)
-    suspect(close(again, raw, 1e-5), "The attack now moves pixels, as it must, but the network got them raw. Let "
-            "what is attacked be a function that first computes (images - mean) / std and then calls the network: fgsm takes any function for its model.")
+    suspect(close(again, raw, 1e-5), "The attack now moves pixels, as it must, but the network got them raw. Write "
+            "a function that first computes (images - mean) / std and then calls the network, and attack that with fgsm, which takes any function for its model.")
     one_step = (images + epsilon * gradient_sign(network, images, labels, mean, std)).clamp(0, 1)
     reached, wanted = (mean_loss(network, x, labels, mean, std) for x in (again, one_step))
     expect("climbs the loss of network and normalization together", again.shape == images.shape and reached >= .98 * wanted,
@@ -110,7 +110,7 @@ def check(answer, random):
     expect("uses the whole budget on a network known by hand", close(adversarial, expected, 1e-5), "Some pixels could go further, or in the other direction.",
            points=2, got=adversarial, expected=expected)
     least = _least_gray_levels(answer)
-    score(f"the first of {', '.join(map(str, LEVELS))} gray levels that flips the surest pneumonia", least or "none yet, one step is not enough")
+    score(f"To go on: the first of {', '.join(map(str, LEVELS))} gray levels that flips the surest pneumonia", least or "none, for one step is not enough")
 
 
 def _where_normalization_shows(random, mean, std):
