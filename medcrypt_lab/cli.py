@@ -29,14 +29,20 @@ def parser():
     test.set_defaults(run=run_test)
     build = verbs.add_parser("build", help="for authors: make the notebooks from lessons/ and exercises/",
                              description="Makes notebooks from their sources and executes them twice: as they are, and with plain CPU instructions.")
-    build.add_argument("lesson", nargs="*", help="parts of lessons' names (of experiments', with --experiments); all if none is said")
+    build.add_argument("lesson", nargs="*", help="parts of lessons' names (of experiments' with --experiments, of networks' with --weights); all if none is said")
     what = build.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="only say what is not what its sources give; runs nothing")
     what.add_argument("--solved", metavar="DIR", type=Path, help="write the solved edition into DIR")
     what.add_argument("--experiments", action="store_true", help="run the experiments whose scripts changed, or those whose names follow")
     what.add_argument("--weights", action="store_true", help="train the shipped networks anew and say what changed")
-    what.add_argument("--data", action="store_true", help="draw the embedded images anew")
     build.set_defaults(run=run_build)
+    images = verbs.add_parser("data", help="list the embedded data; for authors: draw and measure it",
+                              description="The embedded data: what is there, drawn anew, compared with what its programs draw, or measured for the cards.")
+    images.add_argument("do", choices=["list", "build", "measure"])
+    images.add_argument("set", nargs="*", help="names of sets, as the list shows them; all if none is said")
+    images.add_argument("--check", action="store_true", help="with build: draw again and only compare")
+    images.add_argument("--real", metavar="FILE.npz", help="with measure: real X-rays, for the comparison in the card of chest")
+    images.set_defaults(run=run_data)
     verdicts = verbs.add_parser("verdicts", help="print the scoreboard: what became of each system",
                                 description="Gathers the verdicts from the stored notebooks; runs nothing.")
     how = verdicts.add_mutually_exclusive_group()
@@ -210,9 +216,9 @@ def run_build(options, passed_on):
         import jupytext  # noqa: F401
     except ImportError:
         raise CourseError("Building needs jupytext: run `python3 course.py build`, which installs it.") from None
-    if options.weights or options.data:
+    if options.weights:
         from medcrypt_lab.generators import build as generated
-        print(generated.build_weights() if options.weights else generated.build())
+        print(generated.build_weights(options.lesson))
         return 0
     from medcrypt_lab.authoring import build, execution, experiments
     try:
@@ -229,6 +235,31 @@ def run_build(options, passed_on):
             build.build(options.lesson)
     except (build.NoSuchLesson, experiments.NoSuchExperiment, execution.CellFailed) as error:
         raise CourseError(str(error)) from None
+    return 0
+
+
+# ---------------------------------------------------------------- data
+def run_data(options, passed_on):
+    from medcrypt_lab.generators import build
+    if unknown := [name for name in options.set if name not in build.SETS]:
+        raise CourseError(f"There is no set {unknown[0]}; there is: {', '.join(build.SETS)}.")
+    if options.check and options.do != "build":
+        raise CourseError("--check goes with build: `medcrypt data build --check`.")
+    if options.do == "list":
+        print(build.listed())
+    elif options.do == "measure":
+        try:
+            import sklearn  # noqa: F401
+        except ImportError:
+            raise CourseError("Measuring needs scikit-learn: `python3 course.py build --check` installs what authors need.") from None
+        from medcrypt_lab.generators import measure
+        print(measure.measure(options.set or None, options.real))
+    elif options.check:
+        problems = build.check(keys=options.set or None)
+        print("\n".join(problems) or "Drawn again, everything is what data/ holds.")
+        return 1 if problems else 0
+    else:
+        print(build.build(options.set or None))
     return 0
 
 

@@ -10,13 +10,14 @@ COURSE = Path(__file__).resolve().parents[1]
 PACKAGE = COURSE / "medcrypt_lab"
 # part of the package -> the parts it may import; a part not named here may import nothing of ours
 MAY_IMPORT = {
-    "__init__": {"figures"}, "__main__": {"cli"}, "metrics": set(), "attacks": set(), "figures": set(), "data": {"figures"}, "models": {"data"},
+    "__init__": {"figures"}, "__main__": {"cli"}, "metrics": set(), "attacks": set(), "figures": set(), "data": {"figures", "sources", "generators"}, "sources": set(),
+    "models": {"data", "metrics"},
     "widgets": {"figures", "metrics", "models", "data"}, "exercises": {"figures", "models"}, "authoring": {"exercises", "models", "data"},
-    "grading": {"exercises", "models", "data"}, "generators": {"data", "models"},
+    "grading": {"exercises", "models", "data"}, "generators": {"data", "models", "metrics", "sources"},
     "cli": {"exercises", "authoring", "grading", "generators", "data", "models", "upgrade", "doctor"}, "upgrade": {"exercises"},
     "doctor": {"exercises", "upgrade"},
 }
-LONGEST = {"exercises": 2300, "helpers": 1500, "authoring": 700, "grading": 1000, "cli": 1000}
+LONGEST = {"exercises": 2300, "helpers": 1500, "authoring": 700, "grading": 1000, "cli": 1000, "sources": 700}
 TOP_LEVEL = {"README.md", "environment.yml", "pyproject.toml", "requirements.lock", "course.py", "LICENSE", "CONTRIBUTING.md", "INSTRUCTORS.md",
              "chapters", "medcrypt_lab", "data", "tests"}
 

@@ -37,7 +37,7 @@ def small_linear():
 def test_make_gives_an_untrained_network_in_eval_mode(images):
     model = models.make("small_cnn")
     assert not any(module.training for module in model.modules()) and all(p.requires_grad for p in model.parameters())
-    assert model.architecture == ("small_cnn", {"classes": 2, "channels": 1, "width": 16})
+    assert model.architecture == ("small_cnn", {"classes": 2, "channels": 1, "width": 16, "stride": 2})
     assert model(images).shape == (16, 2) and 55_000 < sum(p.numel() for p in model.parameters()) < 65_000
     assert model(torch.rand(2, 1, 16, 16)).shape == (2, 2)
     assert small_linear()(torch.rand(5, 1, 4, 4)).shape == (5, 3)
@@ -60,14 +60,79 @@ def test_what_is_not_available_gets_a_sentence(name, config, words):
     assert words in str(problem.value)
 
 
-def test_get_is_frozen_in_eval_mode_and_as_good_as_recorded():
-    model, test = models.get("small_cnn"), data.load("chest", "test")
+@pytest.mark.parametrize("entry", models.SHIPPED)
+def test_get_is_frozen_in_eval_mode_and_as_good_as_recorded(entry):
+    recipe, recorded = models.SHIPPED[entry], data.manifest()["weights"][entry]["measured"]["test"]
+    model, test = models.get(recipe["architecture"], entry.removesuffix("_" + recipe["architecture"])), models.recipe_split(recipe, "test", "embedded")
     assert not any(module.training for module in model.modules()) and not any(p.requires_grad for p in model.parameters())
-    recorded = data.manifest()["weights"]["chest_small_cnn"]["measured"]
-    for name, value in models.measure(model, test).items():
-        # Another CPU may round a borderline image to the other side: one image of a class.
-        assert abs(value - recorded["test"][name]) <= 1 / 160
-    assert recorded["val"]["accuracy"] >= .95 and recorded["test"]["sensitivity"] > .9
+    for name, value in models.measure(model, test, models.target(recipe)).items():
+        # Another CPU may round a borderline image to the other side: one image of the smallest class, or a few pixels of masks.
+        assert abs(value - recorded[name]) <= 1 / test.labels.bincount().min(), name
+
+
+def test_the_shipped_classifiers_are_neither_perfect_nor_poor_on_the_embedded_images():
+    for entry, recipe in models.SHIPPED.items():
+        recorded = data.manifest()["weights"][entry]["measured"]["test"]
+        low, high = (.75, 1) if entry == "brain_unet" else (.7, 1) if entry == "fundus_unet" else (.8, .98)
+        assert low <= recorded.get("balanced accuracy", recorded.get("dice")) <= high, entry
+
+
+SMALL = {"linear": {"classes": 3, "size": 32}, "small_cnn": {"classes": 3}, "deep_cnn": {"classes": 3}, "dense_net": {"classes": 3},
+         "mobile_net": {"classes": 3}, "unet": {}, "autoencoder": {}}
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_every_architecture_has_the_promised_output_learns_and_survives_its_description(name):
+    torch.manual_seed(0)
+    model = models.make(name, **SMALL[name])
+    split = data.load("chest", "train", size=32, limit=32)
+    target = {"unet": "lung", "autoencoder": "images"}.get(name, "labels")
+    shape = {"unet": (32, 1, 32, 32), "autoencoder": (32, 1, 32, 32)}.get(name, (32, 3))
+    with torch.no_grad():
+        assert model(split.images).shape == shape
+        before = models._loss(model.train()(split.images), _truth(split, target))[0].item()
+    history = models.train(model, split, epochs=15, seed=1, target=target)
+    assert len(history.losses) == 15 and len(history.accuracies) == (0 if target == "images" else 15)
+    with torch.no_grad():
+        assert models._loss(model.train()(split.images), _truth(split, target))[0].item() < .9 * before
+    model.eval()
+    again = models.rebuild(models.describe(model))
+    assert torch.equal(again(split.images), model(split.images))
+
+
+def _truth(split, target):
+    return {"labels": split.labels, "images": split.images}.get(target, split.masks.get(target))
+
+
+def test_a_finer_first_layer_sees_more_and_color_works():
+    model = models.make("small_cnn", classes=2, channels=3, stride=1)
+    assert model.features[0].stride == (1, 1) and model(torch.rand(2, 3, 64, 64)).shape == (2, 2)
+
+
+def test_training_stops_early_keeps_the_best_and_draws_its_curve():
+    train, val = data.load("chest", "train", size=16, limit=64), data.load("chest", "val", size=16, limit=64)
+    torch.manual_seed(0)
+    model = models.make("small_cnn", width=4)
+    history = models.train(model, train, epochs=30, seed=0, val=val, patience=2)
+    assert len(history.validation) == len(history.losses) < 30 and history.best == int(np.argmax(history.validation)) + 1
+    assert len(history.losses) - history.best == 2
+    assert models.measure(model, val)["accuracy"] == pytest.approx(max(history.validation))
+    figure = history.curve()
+    assert [axes.get_title() for axes in figure.axes] == ["training loss", "share right"] and len(figure.axes[1].lines) == 2
+
+
+def test_masks_move_with_their_images():
+    pictures = torch.rand(4, 1, 40, 40)
+    with models._seeded(3):
+        for _ in range(8):
+            moved, masks = models._augmented(pictures, pictures[:, 0] > .5)
+            assert torch.equal(moved[:, 0] > .5, masks)
+
+
+def test_a_target_that_is_not_there_gets_a_sentence():
+    split = data.load("chest", "val", size=16, limit=8)
+    with pytest.raises(ValueError, match="target='liver'.*labels, images, lung"):
+        models.train(models.make("unet"), split, 1, target="liver")
 
 
 def test_get_gives_everyone_a_copy(images):
@@ -83,7 +148,10 @@ def test_the_weights_file_tells_how_it_was_made_and_belongs_to_the_stored_images
     with safe_open(data.FOLDER / entry["file"], "pt") as file:
         facts = file.metadata()["medcrypt"]
     assert '"epochs"' in facts and '"sensitivity"' in facts and entry["bytes"] < 2 ** 20
-    assert entry["data_sha256"] == hashlib.sha256((data.FOLDER / "chest.npz").read_bytes()).hexdigest()
+    for entry in data.manifest()["weights"].values():
+        assert entry["data_sha256"] == {key: hashlib.sha256((data.FOLDER / f"{key}.npz").read_bytes()).hexdigest() for key in entry["data_sha256"]}
+    assert set(data.manifest()["weights"]["chest_covid_small_cnn"]["data_sha256"]) == {"chest", "chest_covid"}
+    assert set(data.manifest()["weights"]) == set(models.SHIPPED)
 
 
 def test_damaged_weights_are_refused_with_the_remedy(tmp_path, monkeypatch):
@@ -98,7 +166,7 @@ def test_damaged_weights_are_refused_with_the_remedy(tmp_path, monkeypatch):
 
 
 def test_get_says_what_is_there():
-    for arguments in (("linear",), ("small_cnn", "brain"), ("small_cnn", None)):
+    for arguments in (("linear",), ("small_cnn", "lungs"), ("small_cnn", None)):
         with pytest.raises(ValueError, match="chest_small_cnn"):
             models.get(*arguments)
 
@@ -148,7 +216,8 @@ def test_measure_counts_by_hand():
     def brightness_order(images):
         ill = torch.tensor([0., 1, 1, 1, 0, 0, 0, 1])
         return torch.stack([1 - ill, ill], 1)
-    assert models.measure(brightness_order, split) == {"accuracy": .75, "sensitivity": .75, "specificity": .75}
+    assert models.measure(brightness_order, split) == {
+        "accuracy": .75, "sensitivity": .75, "specificity": .75, "balanced accuracy": .75}
 
 
 def test_on_other_images_get_trains_once_and_says_so(tmp_path, monkeypatch, capsys):
@@ -252,10 +321,11 @@ def test_weights_stretched_over_one_number_take_only_the_room_of_their_shape():
 
 
 def test_building_weights_says_what_changed(tmp_path, monkeypatch):
-    for file in ("chest.npz", "chest.md", "manifest.json"):
+    (tmp_path / "cards").mkdir()
+    for file in ("chest.npz", "cards/chest.md", "manifest.json"):
         (tmp_path / file).write_bytes((data.FOLDER / file).read_bytes())
     monkeypatch.setattr(data, "FOLDER", tmp_path)
-    monkeypatch.setitem(models.SHIPPED, "chest_small_cnn", models.SHIPPED["chest_small_cnn"] | {"epochs": 1})
+    monkeypatch.setattr(models, "SHIPPED", {"chest_small_cnn": models.SHIPPED["chest_small_cnn"] | {"epochs": 1}})
     before = data.manifest()["weights"]["chest_small_cnn"]["measured"]["val"]["accuracy"]
     said = build.build_weights()
     after = data.manifest()["weights"]["chest_small_cnn"]

@@ -1,38 +1,34 @@
 """Simulated chest radiographs: a thorax described by formulas, projected with the Beer-Lambert law.
 
 Labels: 0 normal, 1 pneumonia (lobar, bronchial or interstitial opacity), 2 COVID-like (both lungs, peripheral, hazy).
-Two images a patient: same anatomy and disease, another pose, exposure and noise.
+Two images a patient: same anatomy and disease, another pose, exposure and noise. "Natural" noise: all exposures with one low dose,
+and opacities with the grain of half-filled air spaces, so that texture, and with it the length of a compressed file, follows disease.
 Lengths are in halves of the image side unless a comment says centimeters.
 """
 import numpy as np
 from scipy import ndimage
 
-from .phantom import SUPERSAMPLE, field, grid, pool, streams, strokes, to_uint8
+from .phantom import SUPERSAMPLE, collect, field, grid, pool, streams, strokes, to_uint8
 
 CLASSES = ("normal", "pneumonia")
-IMAGES_PER_PATIENT = 2
 MASKS = ("lung", "heart", "lesion")
 # Effective attenuation per cm of a diagnostic beam; bone is what it adds to the soft tissue it displaces.
 SOFT, LUNG, BONE = 0.20, 0.055, 0.30
+# Powers of ten of the quanta that would meet a pixel in air, from and to; and how much the grain of an opacity varies.
+DOSE, LOW_DOSE, GRAIN = (5.2, 5.9), (4.3, 4.4), 1.0
 
 
-def make(n, seed=0, size=64, classes=(0, 1)):
+def make(n, seed=0, size=64, classes=(0, 1), natural=False, bar=None):
     """n radiographs as a dict of arrays; patient p has label classes[p % len(classes)] and images 2p and 2p + 1.
 
     Returns images (n, size, size) uint8; labels (n,) uint8; patients (n,) int32;
-    lung, heart, lesion (n, size, size) bool. Image i does not depend on n.
+    lung, heart, lesion (n, size, size) bool. Image i does not depend on n. natural: with natural noise. bar: the words beside a progress
+    bar, or None for none.
     """
-    arrays = {"images": np.zeros((n, size, size), np.uint8)} | {name: np.zeros((n, size, size), bool) for name in MASKS}
-    patients = np.arange(n, dtype=np.int32) // IMAGES_PER_PATIENT
-    labels = np.asarray(classes, np.uint8)[patients % len(classes)]
-    for i in range(n):
-        drawn = draw(labels[i], seed, patients[i], i % IMAGES_PER_PATIENT, size)
-        for name, picture in zip(arrays, drawn):
-            arrays[name][i] = picture
-    return arrays | {"labels": labels, "patients": patients}
+    return collect(draw, n, seed, size, classes, MASKS, bar=bar, natural=natural)
 
 
-def draw(label, seed, patient, k, size):
+def draw(label, seed, patient, k, size, natural=False):
     """The k-th radiograph of one patient: image (size, size) uint8, then its lung, heart and lesion masks, bool."""
     body, disease, _ = streams(seed, patient)
     _, _, scan = streams(seed, patient, k + 1)
@@ -46,11 +42,14 @@ def draw(label, seed, patient, k, size):
     inside = lung > 1.2
     vessels, bones = _vessels_and_bones(body, x, y, lung)
     extra = _look_alikes(body, x, y, lung) - _gas(body, x, y, inspiration)
-    lost = np.clip(_lost_air(label, disease, x, y), 0, .92)
+    lost = _lost_air(label, disease, x, y)
+    if natural:
+        lost = lost * (1 + GRAIN * field(disease, len(x), 1 / 90))
+    lost = np.clip(lost, 0, .92)
     air = lung * (1 - lost) * (1 + .02 * field(body, len(x), 1 / 30))
     path = SOFT * (tissue - air + vessels * (1 - lost) + extra) + LUNG * air + BONE * bones
     healthy = SOFT * (tissue - lung) + LUNG * lung
-    image = _expose(scan, np.clip(path, 0, None), healthy, inside, size)
+    image = _expose(scan, np.clip(path, 0, None), healthy, inside, size, LOW_DOSE if natural else DOSE)
     half = [pool(mask * 1.0) > .5 for mask in (inside, heart, (lost > .10) & inside)]
     return image, *half
 
@@ -246,12 +245,12 @@ def _covid_like(disease, x, y, severity):
     return lost * np.clip(1 + .22 * field(disease, len(x), 1 / 38), 0, 2)
 
 
-def _expose(scan, path, healthy, inside, size):
+def _expose(scan, path, healthy, inside, size, dose):
     """Attenuation along each ray to gray levels (size, size) uint8: beam, scatter, blur, quanta, film."""
     beam, scatter = np.exp(-path), scan.uniform(.12, .32)
     beam = (1 - scatter) * beam + scatter * ndimage.gaussian_filter(beam, len(path) / 12)
     beam = pool(ndimage.gaussian_filter(beam, len(path) / 300))
-    quanta = 10 ** scan.uniform(5.2, 5.9) * (64 / size) ** 2              # a smaller pixel catches fewer
+    quanta = 10 ** scan.uniform(*dose) * (64 / size) ** 2              # a smaller pixel catches fewer
     contrast, base, gain = scan.uniform(.55, 1.15), scan.uniform(.13, .28), scan.uniform(.56, .72)
     gamma = scan.uniform(.85, 1.2)
     # Noise is drawn last: its count depends on the size, and what came before must not.

@@ -1,4 +1,4 @@
-"""What the image generators share: random streams, smooth random fields, grids, strokes.
+"""What the image generators share: the loop over patients, random streams, smooth random fields, grids, strokes.
 
 Three rules make the pictures repeatable:
   * a patient is drawn from `streams(seed, patient)`, one image of that patient from `streams(seed, patient, k)` with
@@ -10,8 +10,27 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tqdm.auto import tqdm
 
 SUPERSAMPLE = 2
+IMAGES_PER_PATIENT = 2
+
+
+def collect(draw, n, seed, size, classes, masks, channels=None, bar=None, **settings):
+    """n pictures of draw(label, seed, patient, k, size, **settings) -> picture, masks; as arrays.
+
+    Patient p has label classes[p % len(classes)] and pictures 2p and 2p + 1. channels: how many, None for gray pictures without that axis.
+    bar: the words beside a progress bar, or None for none. Returns images uint8, labels uint8 (n,), patients int32 (n,) and each of `masks`,
+    bool (n, size, size).
+    """
+    arrays = {"images": np.zeros((n, *((channels,) if channels else ()), size, size), np.uint8)}
+    arrays |= {name: np.zeros((n, size, size), bool) for name in masks}
+    patients = np.arange(n, dtype=np.int32) // IMAGES_PER_PATIENT
+    labels = np.asarray(classes, np.uint8)[patients % len(classes)]
+    for i in tqdm(range(n), desc=bar, disable=bar is None, leave=False):
+        for name, picture in zip(arrays, draw(labels[i], seed, patients[i], i % IMAGES_PER_PATIENT, size, **settings)):
+            arrays[name][i] = picture
+    return arrays | {"labels": labels, "patients": patients}
 
 
 def streams(*key, names=("body", "lesion", "scan")):
