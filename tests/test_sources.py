@@ -733,6 +733,9 @@ HOSTILE_SCANS = {
     "window": (lambda: scan(WindowCenter="123", WindowWidth="456").replace(b"123 ", b"abc "), "odd"),
     "rows that are text": (lambda: scan().replace(b"\x28\0\x10\0US\2\0", b"\x28\0\x10\0PN\2\0"), "odd"),
     "palette": (lambda: scan(noise(3), PhotometricInterpretation="PALETTE COLOR"), "odd"),
+    "segmented palette": (lambda: scan(noise(3), PhotometricInterpretation="PALETTE COLOR", **{
+        f"{color}PaletteColorLookupTable{part}": value for color in ("Red", "Green", "Blue", "SegmentedRed", "SegmentedGreen", "SegmentedBlue")
+        for part, value in (("Descriptor", [256, 0, 16]), ("Data", b"\0\0\2\0\1\0\2\0\1\0\xff\0\xff\0")) if ("S" == color[0]) == (part == "Data")}), "odd"),
     "deflated bomb": (lambda: deflated(packed(bytes(65 * 2 ** 20))), "unpacks to more than 64 MiB"),
     "deflated and cut": (lambda: scan(syntax=uid.DeflatedExplicitVRLittleEndian)[:-200], "damaged or cut off"),
     "deflated junk": (lambda: deflated(b"\xff" * 99), "damaged"), "deflated and empty": (lambda: deflated(b""), "damaged"),

@@ -80,7 +80,7 @@ def _member(path, archive, key):
     if np.lib.format.read_magic(start) != (1, 0):       # that holds every plain array; later formats allow headers of gigabytes
         raise DataError(f"{name} is not a plain array. Save it with numpy.savez_compressed.")
     shape, columns_first, dtype = np.lib.format.read_array_header_1_0(start)
-    if dtype.hasobject or dtype.kind not in "iufb":
+    if dtype.kind not in "iufb":
         raise DataError(f"{name} holds Python objects or text: refused. Save it as an array of integers.")
     # A view of the bytes that are there: a header that claims more, or less, cannot be met and raises.
     return np.frombuffer(content, dtype, offset=start.tell()).reshape(shape, order="F" if columns_first else "C")

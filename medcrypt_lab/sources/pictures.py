@@ -12,10 +12,10 @@ from . import LARGEST_ARRAY, LARGEST_FILE, LARGEST_PICTURE, DataError
 from .shared import Careful, failing_as, squares
 
 MOST_CHUNKS, MOST_SEGMENTS, MOST_SCANS = 100_000, 1000, 100         # of PNG; of JPEG, where each scan goes over the whole picture
-UPRIGHT = {3: (2, 1), 6: (3, 1), 8: (1, 1), 2: (0, -1), 4: (2, -1), 5: (3, -1), 7: (1, -1)}         # quarter turns, mirrored if -1
+UPRIGHT = {3: (2, 1), 6: (3, 1), 8: (1, 1), 2: (0, -1), 4: (2, -1), 5: (3, -1), 7: (1, -1)}     # EXIF's: quarter turns, mirrored if -1
 # Of DICOM: bytes of a value (a lookup table has 128 KiB), and of the header; frames
 LARGEST_VALUE, LARGEST_HEADER, MOST_FRAMES = 2 ** 18, 2 ** 22, 100_000
-PERSON, BURNED, PIXELS = (0x00100020, 0x00100021), 0x00280301, 0x7FE00010
+PERSON, PIXELS = (0x00100020, 0x00100021), 0x7FE00010                # tags: PatientID and who issued it; PixelData
 SAMPLES = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3, "YBR_FULL": 3, "YBR_FULL_422": 3, "YBR_ICT": 3, "YBR_RCT": 3}
 REMEDY = "Export it as uncompressed DICOM or as PNG, or move it out of the folder."
 ODD = "{} cannot be read as DICOM: it is damaged or cut off, encrypted, or odd. " + REMEDY
