@@ -864,6 +864,6 @@ def test_the_later_of_two_answers_is_what_the_name_means_and_nothing_solved_is_l
 
 def test_an_answer_above_the_cell_of_its_helper_says_what_is_missing(book):  # noqa: F811
     card = book.run(DOUBLE.format("[helper(v) for v in values]"))
-    assert "NameError: name 'helper' is not defined" in card and "must stand above it" in card and "Traceback" not in card
+    assert "NameError: name 'helper' is not defined" in card and "imported above the function" in card and "Traceback" not in card
     book.run("def helper(v):\n    return 2 * v\n")
     assert "right" in book.run(DOUBLE.format("[helper(v) for v in values]"))
