@@ -40,7 +40,7 @@ def parser():
                               description="The embedded data: what is there, drawn anew, compared with what its programs draw, or measured for the cards.")
     images.add_argument("do", choices=["list", "build", "measure"])
     images.add_argument("set", nargs="*", help="names of sets, as the list shows them; all if none is said")
-    images.add_argument("--check", action="store_true", help="with build: draw again and only compare")
+    images.add_argument("--check", nargs="*", metavar="SET", help="with build: draw again and only compare; all sets if none is said")
     images.add_argument("--real", metavar="FILE.npz", help="with measure: real X-rays, for the comparison in the card of chest")
     images.set_defaults(run=run_data)
     verdicts = verbs.add_parser("verdicts", help="print the scoreboard: what became of each system",
@@ -241,9 +241,10 @@ def run_build(options, passed_on):
 # ---------------------------------------------------------------- data
 def run_data(options, passed_on):
     from medcrypt_lab.generators import build
-    if unknown := [name for name in options.set if name not in build.SETS]:
+    sets = options.set + (options.check or [])
+    if unknown := [name for name in sets if name not in build.SETS]:
         raise CourseError(f"There is no set {unknown[0]}; there is: {', '.join(build.SETS)}.")
-    if options.check and options.do != "build":
+    if options.check is not None and options.do != "build":
         raise CourseError("--check goes with build: `medcrypt data build --check`.")
     if options.do == "list":
         print(build.listed())
@@ -254,8 +255,8 @@ def run_data(options, passed_on):
             raise CourseError("Measuring needs scikit-learn: `python3 course.py build --check` installs what authors need.") from None
         from medcrypt_lab.generators import measure
         print(measure.measure(options.set or None, options.real))
-    elif options.check:
-        problems = build.check(keys=options.set or None)
+    elif options.check is not None:
+        problems = build.check(keys=sets or None)
         print("\n".join(problems) or "Drawn again, everything is what data/ holds.")
         return 1 if problems else 0
     else:

@@ -106,10 +106,13 @@ def test_the_label_cannot_be_read_from_a_cue(key):
             assert share < chance + .1, cue
 
 
-@pytest.mark.parametrize("name", data.SETS)
-def test_loading_takes_under_a_second_and_300_megabytes(name):
+ALL = [(name, variant) for name, facts in data.SETS.items() for variant in (None, *facts.variants)] + [(name, None) for name in (*data.SERIES, data.DICOM)]
+
+
+@pytest.mark.parametrize("name, variant", ALL)
+def test_loading_takes_under_a_second_and_300_megabytes(name, variant):
     code = (f"import resource, time; from medcrypt_lab import data; import torch; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-            f"began = time.process_time(); [data.load({name!r}, split) for split in data.SPLITS]\n"
+            f"began = time.process_time(); [data.load({name!r}, split, variant={variant!r}) for split in data.SPLITS]\n"
             f"print(time.process_time() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=COURSE, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     seconds, megabytes = map(float, done.stdout.split())
@@ -423,6 +426,7 @@ def test_the_command_lists_checks_and_says_what_it_does_not_know(capsys, monkeyp
     assert re.search(r"chest +800 / 160 / 320 +3,116,668", listed) and "24 files" in listed and "weights chest_small_cnn" in listed
     assert cli.main(["data", "build", "chest"]) == 0 and "4 train" in capsys.readouterr().out
     assert cli.main(["data", "build", "chest", "--check"]) == 0 and "everything is what data/ holds" in capsys.readouterr().out
+    assert cli.main(["data", "build", "--check", "chest"]) == 0 and "everything is what data/ holds" in capsys.readouterr().out
     for wrong, words in ((["build", "lungs"], "no set lungs"), (["list", "--check"], "goes with build")):
         assert cli.main(["data", *wrong]) == 1 and words in capsys.readouterr().err
 

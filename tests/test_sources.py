@@ -204,6 +204,14 @@ def test_more_images_than_memory_can_hold_are_refused_with_the_remedy(tmp_path, 
     assert len(read(tmp_path / "large.npz", limit=11).images) == 11
 
 
+def test_the_division_depends_on_no_order_and_keeps_a_patient_of_two_classes_in_one_split():
+    people = [bytes([k]) * 32 for k in (*range(20), *range(15, 20))]
+    labels = [k // 10 for k in range(20)] + [0] * 5
+    splits = shared.divided(people, labels, CHEST, "x")
+    assert shared.divided(people[::-1], labels[::-1], CHEST, "x").tolist() == splits.tolist()[::-1]
+    assert splits[15:20].tolist() == splits[20:].tolist() and [list(splits[:20]).count(split) for split in sources.SPLITS] == [14, 2, 4]
+
+
 # ---------------------------------------------------------------- folders
 def png(pixels, **options):
     buffer = io.BytesIO()
@@ -452,8 +460,8 @@ def test_pictures_are_cut_to_a_square_and_resized_to_the_right_values():
     wide[:, 34:66] = 200
     assert np.allclose(drawn(png(wide), 32), 200 / 255) and pictures.picture(png(wide), "x", 8)[1] == 32
     assert np.allclose(drawn(png(wide.T), 16), 200 / 255)
-    blocks = noise(3, (16, 16)).repeat(4, 0).repeat(4, 1)
-    assert np.allclose(drawn(png(blocks), 16)[0], blocks[::4, ::4] / 255, atol=1e-6)
+    fine = noise(3, (64, 64))
+    assert np.allclose(drawn(png(fine), 16)[0], fine.reshape(16, 4, 16, 4).mean((1, 3)) / 255, atol=1e-6)
     checked = (np.indices((4, 4)).sum(0) % 2 * 255).astype(np.uint8)
     enlarged = torch.nn.functional.interpolate(torch.from_numpy(checked / 255)[None, None], size=(64, 64), mode="bicubic", align_corners=False)
     assert enlarged.max() > 1.05 and np.allclose(drawn(png(checked)), enlarged[0].clamp(0, 1), atol=1e-5)
@@ -770,13 +778,14 @@ def jpeg_bomb():
 
 
 @pytest.mark.parametrize("name", HOSTILE_SCANS)
-def test_a_hostile_dicom_file_is_refused_by_name_without_a_word_of_its_header(tmp_path, name, capfd, recwarn):
+def test_a_hostile_dicom_file_is_refused_by_name_without_a_word_of_its_header(tmp_path, name, capfd, recwarn, caplog):
     make, words = HOSTILE_SCANS[name]
     root = fill(tmp_path / "mine")
     with warnings.catch_warnings(action="ignore"):
         (root / "0_normal" / "odd.dcm").write_bytes(make())
+    caplog.clear()
     refused_by_file(root, "odd.dcm", words)
-    assert capfd.readouterr() == ("", "") and not list(recwarn)
+    assert capfd.readouterr() == ("", "") and not list(recwarn) and not caplog.records
 
 
 @pytest.mark.parametrize("syntax, words", [
