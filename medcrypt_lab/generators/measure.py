@@ -1,4 +1,4 @@
-"""Measures what the data cards say: shortcuts, how hard each task is, what an attack does. Needs scikit-learn, and minutes.
+"""Measures what the data cards say: shortcuts, how hard each task is, what an attack does. Takes minutes.
 
 `measure()` writes `data/measured.json` and, from it, the tables of the cards, which stand between two marks.
 """
