@@ -1,6 +1,6 @@
 """Small DICOM studies of invented people: who they are stands in the header, and in most of them in the pixels too.
 
-Twenty-four files, `STUDIES` says which: radiographs (`chest`), brain MR (`brain`), thorax CT (drawn here), screenshots and
+Twenty-four files, `STUDIES` says which: radiographs (`chest`), brain MR (`brain`), thorax CT (`thorax`), screenshots and
 one multi-frame object, in seven transfer syntaxes, 8 to 16 bits deep, burned-in text in three styles. Every name, number and
 address is made up and says so. `truth` tells for each file whose it is and where that can be read: what a de-identifier
 should have found.
@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from scipy import ndimage
 
-from . import brain, chest
+from . import brain, chest, thorax
 from .phantom import SUPERSAMPLE, field, grid, pool, streams
 
 # What a de-identifier does with the elements of these studies, beside every private block, whose content nobody vouches for,
@@ -117,14 +117,13 @@ FOREIGN = {
 }
 HOSPITALS = ("Fictional General", "Example University", "Invented Clinic")
 PRIVATE_CREATOR = "MEDCRYPT LAB SIM"
-# What tells the random streams of a person, of a visit and of a CT slice from those of chest.py.
-PERSON, VISIT, SLICE = 9001, 9002, 9003
+# What tells the random streams of a person and of a visit from those of chest.py.
+PERSON, VISIT = 9001, 9002
 
 DENSITY_RANGE = 6.0                                     # natural logarithms of the beam that a detector's full scale spans
 WATER_IS = 1024                                         # CT values are stored as Hounsfield units + 1024
 OUTSIDE = -2000                                         # stored where the scanner measured nothing
 CT_WINDOWS = ((40, 400, "MEDIASTINUM"), (-600, 1500, "LUNG"), (400, 1800, "BONE"))
-LEVELS = (-.9, -.5, -.1, .3, .7, 1.)                    # of the multi-frame study: below to above the heart
 FIELD_CM, RADIOGRAPH_CM, BRAIN_CM = 38, 36, 22          # how many centimeters each picture's side shows
 MR_SEQUENCES = {10: "FLAIR", 11: "T2", 12: "T1ce"}      # patient -> which of the brain's images
 LETTER_WIDTH, LETTER_HEIGHT = 6, 11                     # of Pillow's built-in bitmap font, in pixels
@@ -231,7 +230,7 @@ def _study(number, plan, seed, text):
         "burned_in_annotation": dataset.get("BurnedInAnnotation"), "annotation_is_true": plan.says == "the truth",
         "transfer_syntax": SYNTAXES[plan.syntax].name, "modality": dataset.Modality, "label": _label(plan),
         "finding": [int(edge) for edge in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) else None,
-        "rows": plan.size, "columns": plan.size, "frames": len(LEVELS) if picture.pixels.ndim == 3 else 1, "bits_stored": plan.bits,
+        "rows": plan.size, "columns": plan.size, "frames": len(thorax.LEVELS) if picture.pixels.ndim == 3 else 1, "bits_stored": plan.bits,
         "window_center": [center for center, _, _ in picture.windows], "window_width": [width for _, width, _ in picture.windows],
         "window_explanation": [words for _, _, words in picture.windows],
     }
@@ -341,7 +340,7 @@ def _rays(label, seed, patient, scan, size):
 
 def _thorax(plan, seed):
     """One CT slice through the heart, stored as Hounsfield units + 1024."""
-    values, nodule = _thorax_slice(plan.label, seed, plan.patient, plan.visit, LEVELS[2], plan.size)
+    values, nodule = thorax.draw(plan.label, seed, plan.patient, plan.visit, thorax.HEART, plan.size)
     pixels = np.clip(np.round(values), -1024, 3071).astype(int) + WATER_IS
     if plan.signed:
         x, y = grid(plan.size)
@@ -351,123 +350,17 @@ def _thorax(plan, seed):
 
 def _thorax_screenshot(plan, seed):
     """The same slice as an eight-bit picture of its first window."""
-    values, nodule = _thorax_slice(plan.label, seed, plan.patient, plan.visit, LEVELS[2], plan.size)
+    values, nodule = thorax.draw(plan.label, seed, plan.patient, plan.visit, thorax.HEART, plan.size)
     center, width, _ = CT_WINDOWS[0]
     return Picture(np.round(255 * _shown(values, center, width)).astype(int), ((128, 256, "AS EXPORTED"),), 0, 255, nodule)
 
 
 def _thorax_levels(plan, seed):
     """Six slices from the dome of the liver to the aortic arch, in one object; here 1024 stands for water, without a rescale."""
-    slices = [_thorax_slice(plan.label, seed, plan.patient, plan.visit, level, plan.size) for level in LEVELS]
+    slices = [thorax.draw(plan.label, seed, plan.patient, plan.visit, level, plan.size) for level in thorax.LEVELS]
     pixels = np.clip(np.round([values for values, _ in slices]), -1024, 3071).astype(int) + WATER_IS
     windows = tuple((center + WATER_IS, width, words) for center, width, words in CT_WINDOWS)
     return Picture(pixels, windows, 0, 3071 + WATER_IS, np.any([nodule for _, nodule in slices], axis=0))
-
-
-def _thorax_slice(label, seed, patient, visit, level, size):
-    """Hounsfield units (size, size) of an axial slice, seen from the feet, and its nodule, bool.
-
-    Lengths are in halves of the side, y grows towards the back. level: -1 liver, 0 heart, 1 aortic arch.
-    """
-    body, disease, _ = streams(seed, patient, SLICE)
-    _, texture, scan = streams(seed, patient, SLICE, visit + 1, int(round((level + 1) * 10)) + 1)
-    x, y = grid(size * SUPERSAMPLE)
-    x, y = x / body.uniform(.95, 1.05), y / body.uniform(.95, 1.05)
-    wide, deep, fat = .84 - .04 * level, .58 - .02 * level, body.uniform(.03, .08)
-    values = np.full_like(x, -1000.)
-    values[_ellipse(x, y, 0, .68, 1.1, .09) & (y > .62)] = -100                                         # the table
-    values[(np.abs(x) / wide) ** 2.4 + (np.abs(y) / deep) ** 2.4 < 1] = -100                            # skin and fat
-    muscle = (np.abs(x) / (wide - fat)) ** 2.4 + (np.abs(y) / (deep - fat)) ** 2.4 < 1
-    values[muscle] = 50 + 8 * field(texture, len(x), 1 / 30)[muscle]
-    cage = wide - fat - .07, deep - fat - .06
-    lung = _lung_fields(body, x, y, cage, level)
-    values[_ellipse(x, y, 0, 0, *cage)] = 35
-    values[lung] = (-860 + 70 * y + 18 * field(texture, len(x), 1 / 14))[lung]
-    _add_vessels(texture, values, x, y, lung)
-    _add_heart_and_vessels(body, values, x, y, level)
-    _add_bones(body, values, x, y, cage, level)
-    nodule = np.zeros_like(lung)
-    if label:
-        nodule = _nodule(disease, x, y, lung, visit, level)
-        values[nodule] = -560 + 40 * field(texture, len(x), 1 / 40)[nodule]                             # ground glass
-    values = ndimage.gaussian_filter(pool(values), .5 * size / 160)
-    return values + 13 * scan.standard_normal(values.shape), pool(nodule * 1.0) > .5
-
-
-def _ellipse(x, y, right, down, wide, deep, turn=0.):
-    """Inside an ellipse, bool; `turn` is its first axis' angle in radians."""
-    u = (x - right) * np.cos(turn) + (y - down) * np.sin(turn)
-    v = -(x - right) * np.sin(turn) + (y - down) * np.cos(turn)
-    return (u / wide) ** 2 + (v / deep) ** 2 < 1
-
-
-def _lung_fields(body, x, y, cage, level):
-    """Both lungs, bool: the cage without the mediastinum, and without the liver's dome at the lowest levels."""
-    middle = .10 + .05 * body.random() + .10 * np.clip(y / cage[1], 0, 1) ** 2 + .04 * np.clip(-y / cage[1], 0, 1)
-    lung = _ellipse(x, y, 0, 0, cage[0] - .02, cage[1] - .02) & (np.abs(x - .01) > middle)
-    lung &= ~_ellipse(x, y, 0, cage[1], .22, .14)                                                       # beside the spine
-    if level < -.6:
-        lung &= ~_ellipse(x, y, -.36, -.08, .30, .27)                                                   # the liver's dome
-    return lung
-
-
-def _add_vessels(texture, values, x, y, lung):
-    """Vessels of the lung: discs, thick near the hila and thin at the edge."""
-    for _ in range(90):
-        side, away, angle = texture.choice([-1, 1]), texture.random() ** .8, texture.uniform(-1.4, 1.4)
-        right, down = side * (.17 + .52 * away * np.cos(angle)), .02 + .42 * away * np.sin(angle)
-        radius = (.030 * (1 - away) + .007) * texture.uniform(.6, 1.2)
-        values[_ellipse(x, y, right, down, radius * texture.uniform(1, 1.8), radius, angle * side) & lung] = 45
-
-
-def _add_heart_and_vessels(body, values, x, y, level):
-    """The heart with contrast medium in its chambers, or the great vessels above it; aorta, airways, fat between them."""
-    size = body.uniform(.9, 1.1)
-    if level < .4:
-        share = np.sqrt(1 - (level / 1.35 + .15) ** 2)
-        values[_ellipse(x, y, .10, -.12, .34 * size * share, .25 * size * share, .35)] = -80            # fat around it
-        values[_ellipse(x, y, .10, -.12, .32 * size * share, .23 * size * share, .35)] = 60             # its muscle
-        values[_ellipse(x, y, .22, -.06, .15 * size * share, .10 * size * share, .45)] = 170
-        values[_ellipse(x, y, .00, -.20, .15 * size * share, .11 * size * share, .25)] = 150
-    else:
-        values[_ellipse(x, y, .01, -.10, .21, .22)] = -80
-        values[_ellipse(x, y, -.05, -.13, .075, .075)] = 180                                            # ascending aorta
-        values[_ellipse(x, y, .07, -.02, .16 * (1.2 - level), .05, -.4)] = 165                          # pulmonary artery
-    values[_ellipse(x, y, .11, .23, .065 * size, .065 * size)] = 175                                    # descending aorta
-    values[_ellipse(x, y, .03, .16, .035, .025)] = 30                                                   # esophagus
-    apart = np.clip(.35 - .5 * level, 0, .16)                                                           # the trachea divides
-    for side in (-1, 1):
-        radius = .052 if apart == 0 else .036
-        values[_ellipse(x, y, side * apart, .07, radius + .010, radius + .010)] = 20
-        values[_ellipse(x, y, side * apart, .07, radius, radius)] = -1000
-
-
-def _add_bones(body, values, x, y, cage, level):
-    """Vertebra, ribs, sternum and shoulder blades: a hard shell around marrow."""
-    bones = [(0, .33, .115, .085, 0), (0, -cage[1] - .015, .10, .028, 0), (0, .49, .022, .05, 0)]
-    bones += [(side * .15, .42, .09, .026, side * -.35) for side in (-1, 1)]
-    phase = body.uniform(-.05, .05) + .12 * level
-    for side in (-1, 1):
-        for angle in np.deg2rad((-62, -34, -8, 18, 44, 66)) + phase:
-            right, down = side * (cage[0] + .012) * np.cos(angle), (cage[1] + .012) * np.sin(angle)
-            along = np.arctan2(cage[1] * np.cos(angle), -side * cage[0] * np.sin(angle))
-            bones.append((right, down, .085, .027, along))
-        if level > 0:
-            bones.append((side * .60, .36, .17, .016, side * -.75))
-    hardness = body.uniform(.85, 1.15)
-    for right, down, wide, deep, turn in bones:
-        values[_ellipse(x, y, right, down, wide, deep, turn)] = 650 * hardness
-        values[_ellipse(x, y, right, down, wide - .014, max(deep - .014, .002), turn)] = 220 * hardness
-    values[_ellipse(x, y, 0, .435, .048, .042)] = 25                                                    # the spinal canal
-
-
-def _nodule(disease, x, y, lung, visit, level):
-    """A ball in one lung, half as wide again at the second visit, bool; levels cut it at different heights."""
-    side = disease.choice([-1, 1])
-    right, down = side * disease.uniform(.47, .56), disease.uniform(.05, .20)
-    radius = disease.uniform(.055, .075) * (1.5 if visit else 1)
-    share = max(0, 1 - ((level - LEVELS[2]) / .6) ** 2) ** .5
-    return _ellipse(x, y, right, down, radius * share + 1e-9, radius * share + 1e-9) & lung
 
 
 def _brain_slice(plan, seed):
@@ -477,7 +370,7 @@ def _brain_slice(plan, seed):
     """
     images, tumor, *_ = brain.draw(plan.label, seed, plan.patient, plan.visit, plan.size)
     signal = images[brain.MODALITIES.index(MR_SEQUENCES[plan.patient])] / 255
-    _, _, scan = streams(seed, plan.patient, SLICE, plan.visit + 1)
+    _, _, scan = streams(seed, plan.patient, thorax.SLICE, plan.visit + 1)
     signal = signal + .05 * np.roll(signal, plan.size // 2, axis=0)
     real, imaginary = .008 * scan.standard_normal((2, plan.size, plan.size))
     highest = 2 ** plan.bits - 1
@@ -605,7 +498,7 @@ def _describe_acquisition(dataset, plan, seed):
         _set(dataset, Modality="OT", ImageType=["DERIVED", "SECONDARY"], ConversionType="WSD", BodyPartExamined="CHEST",
              PatientOrientation=["L", "P" if "thorax" in plan.picture else "F"], StudyDescription="EXPORT", SeriesDescription="SCREENSHOT")
     if plan.picture == "thorax levels":
-        _set(dataset, NumberOfFrames=len(LEVELS), FrameIncrementPointer=0x00182005, SliceLocationVector=[60 * level for level in LEVELS],
+        _set(dataset, NumberOfFrames=len(thorax.LEVELS), FrameIncrementPointer=0x00182005, SliceLocationVector=[60 * level for level in thorax.LEVELS],
              PresentationLUTShape="IDENTITY", RescaleIntercept=0, RescaleSlope=1, RescaleType="US")
     if plan.picture == "thorax screenshot":
         original = next(number for number, other in enumerate(STUDIES, 1)
