@@ -52,6 +52,8 @@ def check(answer, random):
     suspect(any(is_like(image.flip(axes)) for axes in ((1,), (2,), (1, 2))), "You turned or mirrored the picture: its grays only changed places. "
             "In a negative each pixel stays where it is and changes its gray.", **shown)
     suspect(is_like(1 / image, 1e-3), "You divided: 1 / 0.5 is 2, brighter than white, and black would be infinite. Subtract.", **shown)
+    suspect(negative.max() == negative.min(), lambda: f"Every pixel came out as {low}: the picture is gone. Clipping cuts off what is too dark or too "
+            "bright; it turns nothing round.", **shown)
     suspect(((negative == 0) | (negative == 1)).all(), "Only black and white are left. A negative keeps the grays between them: 0.2 becomes 0.8.", **shown)
     outside = int(((negative < 0) | (negative > 1)).sum())
     expect("stays inside [0, 1]", outside == 0, lambda: f"{outside} of your pixels lie outside [0, 1]; yours run from {low} to {high}.", **shown)
@@ -137,6 +139,11 @@ def reciprocal(image):
 @wrong("Only black and white are left")
 def threshold(image):
     return (image < 0.5).float()
+
+
+@wrong("Every pixel came out as 0", "the picture is gone")
+def clipped(image):
+    return (-image).clamp(0, 1)
 
 
 @wrong("only implemented on integer")
