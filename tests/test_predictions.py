@@ -104,6 +104,28 @@ def test_progress_names_the_lesson_at_hand_and_draws_the_course(lesson):
     assert "◐ tiny.which: missed" in lesson.run("progress()")
 
 
+def test_progress_says_how_good_the_predictions_of_a_chapter_were(lesson, chapter):
+    lesson.run('predict("tiny.sum", 10)')
+    assert "In this chapter" not in lesson.run("progress()")           # nothing has met its truth yet
+    lesson.run('reveal("tiny.sum", 12)')
+    assert "  In this chapter: 1 of 1 predictions right or within 20% of the truth; of your numbers 1 too low, 0 too high" in lesson.run("progress()").splitlines()
+    assert "In this chapter: 1 of 1 predictions" in lesson.html
+    lesson.run('predict("tiny.which", "left", choices=["left", "right"])\nreveal("tiny.which", "right")')
+    lesson.run('predict("tiny.another", 7)\nreveal("tiny.another", 3)')      # of another edition: no lesson asks it
+    assert "In this chapter: 1 of 2 predictions right or within 20% of the truth; of your numbers 1 too low, 0 too high" in lesson.run("progress()")
+    more = {"cells": [{"cell_type": "code", "source": [f'predict("{id}", ...)']} for id in ("tiny.more", "tiny.exact", "elsewhere.far")],
+            "metadata": {"medcrypt": {"title": "Another lesson"}}}
+    (chapter / "2_another.ipynb").write_text(json.dumps(more))
+    for id, guess, actual in (("elsewhere.far", 1, 100), ("tiny.exact", 3, 3), ("tiny.more", 9, 3)):
+        lesson.run(f'predict("{id}", {guess})\nreveal("{id}", {actual})')
+    assert "In this chapter: 2 of 4 predictions right or within 20% of the truth; of your numbers 1 too low, 1 too high" in lesson.run("progress()")
+
+
+def test_progress_says_nothing_of_low_and_high_where_no_number_missed(lesson):
+    lesson.run('predict("tiny.sum", 12)\nreveal("tiny.sum", 12)')
+    assert "In this chapter: 1 of 1 predictions right or within 20% of the truth" in [line.strip() for line in lesson.run("progress()").splitlines()]
+
+
 def test_predictions_outlive_the_kernel_and_a_foreign_line(lesson, tmp_path):
     lesson.run('predict("tiny.sum", 10)')
     with open(tmp_path / "work" / "progress.jsonl", "a") as log:

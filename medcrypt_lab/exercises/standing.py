@@ -1,5 +1,6 @@
 """How far the student has come, drawn: the lesson they work at by name, every other lesson as a row of marks."""
 import html
+import operator
 
 from . import card, judging, work
 from .notebook import show
@@ -22,6 +23,7 @@ def progress():
     here = _worked_at_last(lessons)
     if here:
         _name_each(box, here, results, made)
+        _judge_guesses(box, here, lessons, made)
     begun = [lesson for lesson in lessons if any(id in results or id in made for id in lesson.exercises + lesson.predictions)]
     for lesson in begun:
         marks = [_mark(results.get(id)) for id in lesson.exercises] + [_dot(made.get(id)) for id in lesson.predictions]
@@ -62,6 +64,21 @@ def _name_each(box, lesson, results, made):
         _line(box, sign, color, id, "solved" if result and result["solved"] else words)
     for id in lesson.predictions:
         _line(box, *_dot(made.get(id)), id, _how_well(made.get(id)))
+
+
+def _judge_guesses(box, here, lessons, made):
+    """A line on how good the predictions of the lesson's chapter were, of those that have met their truth; none where there are none."""
+    chapter = (here.exercises + here.predictions)[0].partition(".")[0]
+    ids = [id for lesson in lessons for id in lesson.predictions if id.partition(".")[0] == chapter]
+    told = [made[id] for id in ids if id in made and made[id]["actual"] is not None]
+    if not told:
+        return
+    words = f"In this chapter: {sum(map(_is_close, told))} of {len(told)} predictions right or within {CLOSE:.0%} of the truth"
+    numbers = [(p["guess"], p["actual"]) for p in told if not isinstance(p["guess"], str) and not isinstance(p["actual"], str)]
+    low, high = (sum(side(*both) and not exact(*both) for both in numbers) for side in (operator.lt, operator.gt))
+    if low or high:
+        words += f"; of your numbers {low} too low, {high} too high"
+    box.add(words, style="margin:6px 0")
 
 
 def _how_well(prediction):
