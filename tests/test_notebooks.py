@@ -49,6 +49,11 @@ def test_no_stored_output_is_an_error(lesson):
 
 
 @every_lesson
+def test_no_progress_bar_is_stored(lesson):
+    assert not [o for o in outputs(lesson) if "it/s]" in o.get("text", "") + o.get("data", {}).get("text/plain", "")]
+
+
+@every_lesson
 def test_pictures_are_there_small_and_not_blank(lesson):
     from PIL import Image
     pictures = [base64.b64decode(o.data["image/png"]) for o in outputs(lesson) if "image/png" in o.get("data", {})]
