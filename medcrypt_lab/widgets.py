@@ -4,6 +4,7 @@ A view is a function with defaults that returns a `View`; `panel(view, name=choi
 """
 import base64
 import html
+import io
 
 from . import figures
 
@@ -38,6 +39,16 @@ def compare(model, image, changed, classes, magnification=32):
     text = f"before: {said[0]}; after: {said[1]}; the largest change is {255 * float(change.abs().max()):.0f} gray levels"
     bars = "".join(_bar(f"{word} {name}", share) for word, *shares in zip(classes, before, after) for name, share in zip(("before", "after"), shares))
     return View(text, "".join(_picture(*picture) for picture in pictures) + f'<div style="margin:6px 0;max-width:{round(3.1 * PIXELS)}px">{bars}</div>')
+
+
+def chart(words):
+    """A View of matplotlib's current figure, which it closes; words: what the figure shows, below it and for those who cannot see it."""
+    import matplotlib.pyplot as plt
+    buffer = io.BytesIO()
+    plt.savefig(buffer, format="png")
+    plt.close()
+    data, said = base64.b64encode(buffer.getvalue()).decode(), html.escape(words)
+    return View(words, f'<img style="max-width:100%" alt="{said}" src="data:image/png;base64,{data}"><br>{said}')
 
 
 def _picture(picture, words):

@@ -108,3 +108,14 @@ def test_a_view_that_fails_says_so_in_the_panel(shown):
     assert drawn.value == "This cannot be drawn: ZeroDivisionError: division by zero"
     slider.value = 1
     assert drawn.value == "1"
+
+
+def test_a_chart_is_the_current_figure_as_a_view_and_leaves_none_open():
+    from matplotlib import pyplot
+    pyplot.plot([1, 2], [3, 4])
+    view = widgets.chart("loss < 4")
+    bundle = view._repr_mimebundle_()
+    assert bundle["text/plain"] == "loss < 4" and 'alt="loss &lt; 4"' in bundle["text/html"]
+    with Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)"', bundle["text/html"])[1]))) as picture:
+        assert len(picture.convert("RGB").getcolors(2**24)) > 10
+    assert pyplot.get_fignums() == []
