@@ -91,11 +91,12 @@ def check(answer, random):
     expect_like(result, images)
     expect("says the same of it among others", close(result, linear_gradient(model, images, labels)),
            "Four images: these slopes are wrong, while one alone was right.", got=result, expected=linear_gradient(model, images, labels))
-    suspect(noted("left gradients on the parameters"), "The slopes are right, but `backward()` also wrote a `.grad` on every parameter of the network: the owner's "
+    left, switched = noted("left gradients on the parameters"), noted("switched gradients on")
+    suspect(left, "The slopes are right, but `backward()` also wrote a `.grad` on every parameter of the network: the owner's "
             "next training step would add them up. `torch.autograd.grad(loss, pixels)` hands over the slopes and writes nothing.")
-    suspect(noted("switched gradients on"), "The slopes are right, but the caller's own images now record gradients: `requires_grad_` changes the tensor it "
+    suspect(switched, "The slopes are right, but the caller's own images now record gradients: `requires_grad_` changes the tensor it "
             "is called on. Call it on `images.clone()`.")
-    expect("leaves the caller's images and network alone", True, "", points=1)
+    expect("leaves the caller's images and network alone", not (left or switched), "", points=1)
 
 
 @right
