@@ -2,6 +2,7 @@
 import base64
 import io
 import json
+import os
 import re
 
 import nbformat
@@ -111,6 +112,25 @@ def test_an_exercise_has_a_verdict_for_each_system(lesson):
     said = "".join(o.get("data", {}).get("text/plain", "") for o in outputs(lesson))
     for row in lesson.front["systems"]:
         assert f"Verdict {row}: " in said
+
+
+@every_lesson
+def test_a_lesson_runs_on_other_images(lesson, request, tmp_path):
+    """Images of the learner's own in place of chest, without masks and of 28 pixels: solved or not, no cell may fail."""
+    if not request.config.getoption("--all"):
+        pytest.skip("it trains on them, which takes long: with --all")
+    import numpy as np
+    from nbclient import NotebookClient
+
+    from medcrypt_lab import data
+    arrays = {}
+    for name in data.SPLITS:
+        split = data.load("chest", name, size=28)
+        arrays |= {f"{name}_images": (255 * split.images[:, 0]).round().byte().numpy(), f"{name}_labels": split.labels[:, None].byte().numpy()}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    for book in (book_of(lesson), lessons.notebook(lesson, solved=True)[0]):
+        NotebookClient(book, timeout=300, resources={"metadata": {"path": str(lesson.chapter)}}).execute(
+            env={**os.environ, "MEDCRYPT_DATA": f"chest={tmp_path / 'mine.npz'}", "MEDCRYPT_WORK": str(tmp_path / "work")})
 
 
 def test_the_readme_holds_the_scoreboard():
