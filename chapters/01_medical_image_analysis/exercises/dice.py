@@ -60,6 +60,8 @@ def check(answer, random):
     results = []
     for counts in batches:
         result = answer(*draw(random, counts))
+        suspect(type(result) is float and result != result, "You return NaN although none of these masks is empty: somewhere you divide for each row, column or pixel. "
+                "Sum over dimensions 1 and 2, the height and the width of an image.")
         expect_like(result, 0.5)
         expected = mean(one(*c) for c in counts)
         pooled = 2 * sum(b for _, _, b in counts) / sum(t + f for t, f, _ in counts)
@@ -194,6 +196,11 @@ def of_found(found, truth):
 @wrong("also counts the pixels that both call healthy")
 def accuracy(found, truth):
     return (found == truth).float().mean().item()
+
+
+@wrong("Sum over dimensions 1 and 2")
+def over_the_images(found, truth):
+    return (2 * (found & truth).sum(0) / (found.sum(0) + truth.sum(0))).mean().item()
 
 
 @wrong("changes every image")

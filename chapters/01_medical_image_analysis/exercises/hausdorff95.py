@@ -97,6 +97,8 @@ def check(answer, random):
         all_found, all_truth = np.argwhere(found), np.argwhere(truth)
         filled = [nearest(all_found, all_truth, spacing), nearest(all_truth, all_found, spacing)]
         suspect(is_(max(np.percentile(d, 95) for d in plain)), "You count pixels, not millimeters: spacing does not enter. `sampling=spacing` puts it into the distance map.")
+        suspect(any(is_(factor * max(np.percentile(d, 95) for d in plain)) for factor in (*spacing, np.mean(spacing))), "You measured in pixels and multiplied by one number in "
+                "the end. A way along rows counts otherwise than one along columns: hand `sampling=spacing` to the distance map.")
         suspect(is_(max(np.percentile(d, 95) for d in swapped)), "Height and width are exchanged: the first value of `spacing` belongs to the rows.")
         suspect(is_(np.percentile(np.concatenate([out, back]), 95)), "You put both lists of distances into one before taking the percentile. MedPy does so; here each direction has "
                 "its own percentile, and the larger one counts: a missed lesion must not be outvoted by a long contour.")
@@ -215,6 +217,14 @@ def pixels(found, truth, spacing=(1.0, 1.0), percent=95):
     there = np.percentile(ndimage.distance_transform_edt(~edges[1])[edges[0]], percent)
     back = np.percentile(ndimage.distance_transform_edt(~edges[0])[edges[1]], percent)
     return float(max(there, back))
+
+
+@wrong("multiplied by one number in the end")
+def one_factor(found, truth, spacing=(1.0, 1.0), percent=95):
+    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (found, truth)]
+    there = np.percentile(ndimage.distance_transform_edt(~edges[1])[edges[0]], percent)
+    back = np.percentile(ndimage.distance_transform_edt(~edges[0])[edges[1]], percent)
+    return float(max(there, back) * spacing[0])
 
 
 @wrong("Height and width are exchanged")

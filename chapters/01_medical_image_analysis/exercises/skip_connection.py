@@ -59,7 +59,7 @@ def check(answer, random):
     smooth = [functional.interpolate(deep, size=(8, 10), mode=mode, align_corners=corners) for mode in ("bilinear", "bicubic") for corners in (False, True)]
     suspect(close(result[:, 3:], shallow) and any(close(result[:, :3], one, 1e-4) for one in smooth), "You enlarged smoothly (bilinear or bicubic). Many U-Nets do; "
             'this one repeats pixels, mode="nearest".')
-    padded = torch.nn.functional.pad(deep, (2, 3, 2, 2)), torch.nn.functional.pad(deep, (0, 5, 0, 4))
+    padded = functional.pad(deep, (2, 3, 2, 2)), functional.pad(deep, (0, 5, 0, 4))
     suspect(close(result[:, 3:], shallow) and any(close(result[:, :3], one) for one in padded), "You framed the coarse features with zeros: the brain stays small. "
             "Enlarge them, so that a pixel lies on the same tissue in both.")
     results, expecteds = [result], [torch.cat([larger, shallow], 1)]
@@ -77,9 +77,8 @@ def check(answer, random):
         expecteds.append(torch.cat([enlarged(deep, height, width), shallow], 1))
     expect("twice the size: each pixel becomes a block", close(results[0], expecteds[0]), "The first channels are not the coarse features with each pixel repeated.",
            points=1, got=results[0], expected=expecteds[0])
-    framed = [torch.nn.functional.pad(enlarged(r_deep, 2 * h, 2 * w), (0, width - 2 * w, 0, height - 2 * h))
-              for r_deep, h, w, height, width in [(deep, h, w, height, width)]]
-    suspect(close(results[2][:, :a], framed[0]), "You doubled and filled the odd row and column with zeros: a stripe where the network sees nothing. "
+    doubled = functional.pad(enlarged(deep, 2 * h, 2 * w), (0, width - 2 * w, 0, height - 2 * h))
+    suspect(close(results[2][:, :a], doubled), "You doubled and filled the odd row and column with zeros: a stripe where the network sees nothing. "
             "Enlarge straight to the size of `shallow`.")
     expect("odd sizes", all(close(r, e) for r, e in zip(results[1:], expecteds[1:])), "With odd sides the first channels are not the nearest pixels of `deep`.",
            points=1, got=results[1], expected=expecteds[1])

@@ -73,6 +73,10 @@ def check(answer, random):
         suspect(is_(1 - loss), "That is Dice itself, which is best at 1. A loss is best at 0: return 1 minus it.")
         suspect(is_(-(1 - loss)), "That is minus Dice. Training would do the same; asked for is 1 - Dice, which ends at 0.")
         suspect(is_(soft(logits, g)), "You summed the logits. They run from minus to plus infinity: torch.sigmoid makes probabilities of them first.")
+        suspect(any(is_(soft(logits.softmax(axis), g)) for axis in range(3)) or is_(soft(logits.flatten(1).softmax(1).reshape(g.shape), g)),
+                "You took softmax, which lets the pixels share one probability. Here each pixel is asked for itself, yes or no: torch.sigmoid.")
+        suspect(is_(1 - (2 * (p * g).sum() + 1).double() / (p.sum() + g.sum() - (p * g).sum() + 1).double()), "Below the line you took the overlap off (the union). "
+                "Dice adds the two sizes as they are.")
         suspect(is_(soft(torch.sigmoid(p), g)), "You took the sigmoid twice: probabilities of probabilities, none below one half.")
         suspect(is_(soft(hard, g)), "You cut at a threshold first. Then the loss is a staircase: flat at every logit, and training gets no direction.")
         suspect(is_(soft(p, g, axes=True)), "You took each image's loss, then the mean. That is a loss in use; asked for is one over the batch: here half of the images have an "
@@ -145,6 +149,19 @@ def forgot_one_minus(logits, truth, smooth=1.0):
 @wrong("You summed the logits")
 def forgot_sigmoid(logits, truth, smooth=1.0):
     return 1 - (2 * (logits * truth).sum() + smooth) / (logits.sum() + truth.sum() + smooth)
+
+
+@wrong("You took softmax")
+def softmax(logits, truth, smooth=1.0):
+    p = torch.softmax(logits, 1)
+    return 1 - (2 * (p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)
+
+
+@wrong("Below the line you took the overlap off")
+def over_the_union(logits, truth, smooth=1.0):
+    p = torch.sigmoid(logits)
+    overlap = (p * truth).sum()
+    return 1 - (2 * overlap + smooth) / (p.sum() + truth.sum() - overlap + smooth)
 
 
 @wrong("staircase")
