@@ -302,7 +302,8 @@ def _shifted(before, after_, told, whose, key, gap):
                     here_moved[keyword] = (datetime.strptime(value[:8], "%Y%m%d") - datetime.strptime(new[:8], "%Y%m%d")).days
                 except ValueError:
                     suspect(not new, lambda: f"{label(here, keyword)} is empty: with it goes the time between two visits. Its rule is \"shift\".")
-                    suspect(True, lambda: f"{label(here, keyword)} is no date YYYYMMDD any more: {short(new, 30)}.")
+                    suspect(True, lambda: f"{label(here, keyword)} is no date YYYYMMDD any more: {short(new, 30)}. "
+                            "Dates are text here, and months have ends: make a datetime, subtract a timedelta, and write it with strftime.")
                 longer += [(here, keyword, new)] if len(new) > 8 else []
         moved.append(here_moved)
     first, second, other = moved
@@ -314,6 +315,8 @@ def _shifted(before, after_, told, whose, key, gap):
             "after your shift. The days must come from what both files share: their PatientID.")
     suspect(first["StudyDate"] == other["StudyDate"], lambda: f"Two patients, and both moved by {first['StudyDate']} days: who knows one of them can undo the other's. "
             "The days come from the patient's own number, as it was before the cleaning.")
+    suspect(first["StudyDate"] == number_of(key, f"2.25.{number_of(key, whose[0].id)}") % 365 + 1,
+            "You computed the days from the new PatientID. They come from the old one: compute them before the walk.")
     suspect(first["StudyDate"] == -whose[0].days(key), "Your dates moved into the future. The rule says back.")
     suspect(longer, lambda: f"The time of day still stands in {label(*longer[0][:2])}: {short(longer[0][2])}. Minute and second point to one scan of the hospital; keep the first eight digits.")
     expect("dates moved back together, the time between visits kept", all(days == who.days(key) for here, who in zip(moved, whose) for days in here.values()),
@@ -489,6 +492,11 @@ def days_of_the_study(file, rules, key):
     return cleaned(file, rules, key, days=lambda study: number_of(key, study.StudyInstanceUID) % 365 + 1)
 
 
+@wrong("from the new PatientID")
+def days_of_the_new_id(file, rules, key):
+    return cleaned(file, rules, key, days=lambda study: number_of(key, f"2.25.{number_of(key, study.PatientID)}") % 365 + 1)
+
+
 @wrong("Your dates moved into the future")
 def forward(file, rules, key):
     return cleaned(file, rules, key, sign=1)
@@ -521,6 +529,15 @@ def days_while_cleaning(file, rules, key):
 
     study.walk(clean)
     study.file_meta.walk(clean)
+    output = io.BytesIO()
+    study.save_as(output)
+    return output.getvalue()
+
+
+@wrong("months have ends")
+def as_whole_numbers(file, rules, key):
+    study = pydicom.dcmread(io.BytesIO(cleaned(file, rules, key)))
+    study.StudyDate = str(int(study.StudyDate) // 100 * 100 + 35)
     output = io.BytesIO()
     study.save_as(output)
     return output.getvalue()

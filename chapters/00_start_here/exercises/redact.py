@@ -85,10 +85,10 @@ def check(answer, random):
     suspect(same(clean, np.where(inside, film.min(), film)), "This picture is MONOCHROME1, where the smallest number is white: your boxes shine. Its black is the largest.")
     changed = [bool((clean[i] != film[i]).any()) for i in range(3)]
     suspect(changed == [True, False, False], "Three frames, and the name is left in two of them: you reached the first frame only.")
-    flat = film.copy()
+    flat = [film.copy(), film.copy()]
     for x, y, r, b in boxes:
-        flat[y:b, x:r] = film.max()
-    suspect(same(clean, flat), "With several frames your slices cut frames and rows, not rows and columns. "
+        flat[0][y:b, x:r], flat[1][y:b, x:r] = film.max(), film.min()
+    suspect(any(same(clean, each) for each in flat), "With several frames your slices cut frames and rows, not rows and columns. "
             "The last two axes are the picture: `[..., rows, columns]`.")
     expect("every frame, and MONOCHROME1", same(clean, expected), "With three frames, in MONOCHROME1, the boxes are not right yet.", points=1, got=clean, expected=expected)
 

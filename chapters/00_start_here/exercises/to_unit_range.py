@@ -87,6 +87,8 @@ def check(answer, random):
     unit_below = answer(below_zero, wide)
     expect_like(unit_below, expected.float())
     expected_below = by_hand(below_zero, wide, None, None)
+    suspect(close(unit, expected.float(), 1e-5) and unit_below.min() < 0, "With signed pixels some of your numbers are below 0. "
+            "PixelRepresentation is 1: 13 bits with a sign begin at -4096, and that becomes 0.")
     suspect(close(unit_below, by_hand(below_zero, wide, None, None, PixelRepresentation=0).float(), 1e-5), "All negative numbers became 0. "
             "PixelRepresentation is 1: 13 bits with a sign hold -4096 to 4095.")
     suspect(close(unit_below, by_hand(below_zero, wide, -4095, 4095).float(), 1e-5) or close(unit_below, by_hand(below_zero, wide, -4096, 4096).float(), 1e-5),
@@ -113,7 +115,8 @@ def check(answer, random):
     suspect(unit_ct.std() > 0 and close(unit_ct, (x.clamp(low, high) - low).float() / (high - low), 1e-5), "You clipped before the rescale.")
     expect("real values between low and high", close(unit_ct, expected_ct.float(), 1e-5), "With low and high the values are not right yet.",
            points=1, got=unit_ct, expected=expected_ct)
-    rescaled, expected_rescaled = answer(stored, scanner), by_hand(stored, scanner, None, None)
+    whole_numbers = {**plain, "RescaleSlope": 2, "RescaleIntercept": -1024}      # where uint16 stays uint16 there is no minus
+    rescaled, expected_rescaled = answer(stored, whole_numbers), by_hand(stored, whole_numbers, None, None)
     expect_like(rescaled, expected.float())
     expect("the rescaled range of the bits", close(rescaled, expected_rescaled.float(), 1e-5), "Without low and high, and with a rescale: you rescaled the pixels, "
            "but not the two ends of the bits' range. They are stored numbers, too.", points=1, got=rescaled, expected=expected_rescaled)
@@ -188,6 +191,11 @@ def without_a_sign(stored, header, low=None, high=None):
     return variant(stored, header, low, high, PixelRepresentation=0)
 
 
+@wrong("some of your numbers are below 0")
+def below_zero(stored, header, low=None, high=None):
+    return torch.tensor(stored / (2 ** header["BitsStored"] - 1), dtype=torch.float32)[None]
+
+
 @wrong("for zero takes a place")
 def even_range(stored, header, low=None, high=None):
     half = 2 ** (header["BitsStored"] - 1)
@@ -236,6 +244,16 @@ def ends_not_rescaled(stored, header, low=None, high=None):
         half = 2 ** (header["BitsStored"] - 1) if header["PixelRepresentation"] else 0
         low, high = -half, 2 ** header["BitsStored"] - 1 - half
     return variant(stored, header, low, high)
+
+
+@wrong("Python integer -1024 out of bounds for uint16")
+def stays_unsigned(stored, header, low=None, high=None):
+    values = header.get("RescaleSlope", 1) * stored + header.get("RescaleIntercept", 0)
+    if low is None:
+        half = 2 ** (header["BitsStored"] - 1) if header["PixelRepresentation"] else 0
+        low, high = -half, 2 ** header["BitsStored"] - 1 - half
+    unit = torch.tensor(((values - low) / (high - low)).clip(0, 1), dtype=torch.float32)[None]
+    return 1 - unit if header["PhotometricInterpretation"] == "MONOCHROME1" else unit
 
 
 @wrong("This file is MONOCHROME1")
