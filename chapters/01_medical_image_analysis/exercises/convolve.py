@@ -69,6 +69,8 @@ def check(answer, random):
             "You added up the pixels of each patch and left the kernel out: multiply by it first.")
     suspect(close(plain, slide(image, kernels.sum(1, keepdim=True).expand_as(kernels))), "Each channel got the sum of the kernel's channels. "
             "Channel 0 of the kernel belongs to channel 0 of the image, 1 to 1.")
+    suspect(close(plain, expected.sum(0).expand_as(expected), 1e-5), "All your pictures are equal: your sum runs over the kernels, too. Keep that axis: "
+            "`.sum((1, 2, 3))`, or one kernel at a time.")
     suspect(close(plain, expected[:1].expand_as(expected)), "All your pictures are those of kernel 0: is there a `0` that should be `k`?")
     expect("equals conv2d without padding", close(plain, expected, 1e-5), "This is not yet each kernel laid on each patch, multiplied and added up.",
            points=2, got=plain, expected=expected)
@@ -227,6 +229,29 @@ def kernel_zero(image, kernels, padding=0):
     for i in range(output.shape[1]):
         for j in range(output.shape[2]):
             output[:, i, j] = (padded[:, i:i + height, j:j + width] * kernels[0]).sum()
+    return output
+
+
+@wrong("your sum runs over the kernels, too")
+def sum_over_everything(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for i in range(output.shape[1]):
+        for j in range(output.shape[2]):
+            output[:, i, j] = (padded[:, i:i + height, j:j + width] * kernels).sum()
+    return output
+
+
+@wrong("did you forget to add them up")
+def never_added(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = padded[:, i:i + height, j:j + width] * kernels[k]
     return output
 
 

@@ -84,6 +84,8 @@ def check(answer, random):
             "Your softmax runs down the columns, over the images. It belongs over the classes of one image: axis 1.")
     suspect(is_value(-sum(row[label] for row in rows for label in labels.tolist()) / n ** 2),
             "`[:, labels]` takes all labels' columns for every row. One each: `[torch.arange(n), labels]`.")
+    suspect(is_value(-sum(sum(rows[label]) for label in labels.tolist()) / (n * classes)), "`[labels]` picks rows, that is images. Which column counts differs from "
+            "image to image: `[torch.arange(n), labels]`.")
     suspect(is_value(-sum(logits[range(n), labels].tolist()) / n), "That is minus the label's logit alone. The others' logits count too: subtract log(sum(exp(logits))).")
     suspect(is_value(-sum(map(math.exp, picked)) / n) or is_value(sum(map(math.exp, picked)) / n), "The logarithm is missing: this is the mean probability of the label.")
     suspect(is_value(1 - sum(map(math.exp, picked)) / n), "This is 1 minus the probability. A logarithm punishes being sure and wrong much harder.")
@@ -103,6 +105,8 @@ def check(answer, random):
     suspect(bad(result), "With logits of 1000 you get no number any more: exp(1000) overflows to infinity, and infinity over infinity is NaN. "
             "Take each row's largest logit away first; softmax does not notice.")
     expect_like(result, torch.tensor(0.0))
+    suspect(close(float(result), math.log(classes), 1e-2), "All logits of 1000 became equal for you: a clamp, or a scale that drowns their differences. "
+            "A logit of 1001 beats one of 999. Take something away from them instead.")
     expect("logits of 1000 do not overflow", close(float(result), loss_of(large, few), 1e-2),
            lambda: f"With logits of about 1000 the loss should be {loss_of(large, few):.3g}, yours is {float(result):.3g}.", points=1)
 
@@ -154,6 +158,23 @@ def in_double(logits, labels):
 def naive(logits, labels):
     probabilities = logits.exp() / logits.exp().sum(1, keepdim=True)
     return -probabilities[torch.arange(len(labels)), labels].log().mean()
+
+
+@wrong("All logits of 1000 became equal")
+def clamped(logits, labels):
+    z = logits.clamp(-50, 50)
+    return (z.exp().sum(1).log() - z[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("picks rows, that is images")
+def rows_of_labels(logits, labels):
+    return -torch.log_softmax(logits, 1)[labels].mean()
+
+
+@wrong("`.max(1)` returns two things")
+def maximum_and_its_place(logits, labels):
+    shifted = logits - logits.max(1)
+    return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
 
 
 @wrong("One image with large logits spoils the others")

@@ -98,6 +98,8 @@ def check(answer, random):
     suspect(are(descend(model, batches, rate, sign=-1)), lambda: "You went up: the weights moved along the slope, so that the loss grows. Training goes down.")
     suspect(are(descend(model, batches, rate, mode=False)), "Your network stayed in evaluation mode: batch normalization used stored averages and learned none. "
             "`model.train()` switches.")
+    suspect(are(descend(model, batches, rate, mode=False, stale=True)), "Two lines are missing. Nothing says that the network learns now (`model.train()`), and "
+            "nothing clears the old slopes (`optimizer.zero_grad()`).")
     suspect(are(descend(model, batches, rate, lag=True)), "You step before you compute the new slopes: each step uses those of the batch before. First `backward()`, then `step()`.")
     suspect(are(descend(model, batches, rate, loss_of=lambda logits, labels: functional.cross_entropy(logits.softmax(1), labels))),
             "You took a softmax before the cross-entropy. It wants logits and takes the softmax itself: twice makes the slopes faint.")
@@ -201,6 +203,31 @@ def no_train_mode(model, batches, learning_rate):
         loss = functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@wrong("Two lines are missing")
+def three_lines(model, batches, learning_rate):
+    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    losses = []
+    for images, labels in batches:
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@wrong("Weights moved between the forward pass")
+def step_too_early(model, batches, learning_rate):
+    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    losses = []
+    for images, labels in batches:
+        model.train()
+        loss = functional.cross_entropy(model(images), labels)
+        optimizer.step()
+        loss.backward()
         losses.append(loss.item())
     return losses
 
