@@ -23,6 +23,11 @@ class View:
         return {"text/plain": self.text, "text/html": self.markup}
 
 
+def side_by_side(pictures, text):
+    """A View of up to three pictures in a row, and a line of text below. pictures: a list of (picture, its words); text: what they show."""
+    return View(text, "".join(_picture(*each) for each in pictures) + f"<div>{html.escape(text)}</div>")
+
+
 def compare(model, image, changed, classes, magnification=32):
     """A View of a picture, what was added to it, and their sum, with the probabilities that the model gives before and after.
 

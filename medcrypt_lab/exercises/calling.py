@@ -199,6 +199,7 @@ def captured():
 def refusing(modules, home):
     """Calls from the student's own code into `modules` raise Forbidden, on the line that makes them -> a list of the modules called.
 
+    modules: names of modules, or of single functions written in C, such as "torch.conv2d".
     home: the file of the student's function. What a library calls for itself, an import for instance, is its own business.
     """
     seen = []
@@ -209,7 +210,7 @@ def refusing(modules, home):
             if frame.f_code.co_name == "<module>":
                 return
         elif event == "c_call":
-            caller, name = frame, getattr(argument, "__module__", "")
+            caller, name = frame, f"{getattr(argument, '__module__', None) or ''}.{getattr(argument, '__name__', '')}"
         else:
             return
         if name and caller is not None and (caller.f_code.co_filename == home or is_cell(caller.f_code.co_filename)):
