@@ -5,6 +5,7 @@ Every network takes float32 images in [0, 1], (n, channels, height, width), and 
 """
 import copy
 import inspect
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ def train(model, split, epochs, seed=0, *, target="labels", val=None, patience=N
     optimizer = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * batches + 1)
     try:
-        with _seeded(seed), tqdm(total=epochs * batches, desc="training", leave=False) as bar:
+        with _seeded(seed), tqdm(total=epochs * batches, desc="training", leave=False, disable="TQDM_DISABLE" in os.environ) as bar:
             for epoch in range(1, epochs + 1):
                 model.train()
                 loss_sum = right = 0
