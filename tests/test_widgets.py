@@ -108,3 +108,10 @@ def test_a_view_that_fails_says_so_in_the_panel(shown):
     assert drawn.value == "This cannot be drawn: ZeroDivisionError: division by zero"
     slider.value = 1
     assert drawn.value == "1"
+
+
+def test_people_are_as_many_signs_as_are_said():
+    crowd = widgets.people({"ill & found": 3, "ill & missed": 0, "let go": 49})
+    assert crowd.text == "3 ill & found, 0 ill & missed, 49 let go" and "ill &amp; found" in crowd.markup
+    picture = crowd.markup.split("</svg>")[0]
+    assert picture.count("M") == 52 and 'viewBox="0 0 450 18"' in picture
