@@ -1,0 +1,305 @@
+"""FROC: the share of the lesions that are found, at so many false alarms an image."""
+from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
+
+points, minutes, difficulty = 4, 15, 3
+hints = [
+    "Two counters: lesions found so far, false alarms so far. Each detection raises exactly one of them. Which, and how do you know that a lesion was found already?",
+    "Remember found lesions as pairs (image, number of the lesion). Among the lesions of the detection's image, look for one that holds the center and is not "
+    "remembered. After each detection, for each level that the false alarms per image do not exceed, note the share found.",
+    "`center_x, center_y = (left + right) / 2, (top + bottom) / 2`; `if ...: found.add((image, k)) else: alarms += 1`; then "
+    "`for j, level in enumerate(levels): if alarms / len(lesions) <= level: reached[j] = len(found) / total`.",
+]
+after = ("One number hides in the curve's name: free-response. The reader may mark as many places as they like, so there is no specificity: "
+         "nobody can count the places that were rightly left unmarked. False alarms per image take its place.")
+
+
+def froc(detections, lesions, levels):
+    """Sensitivity at given numbers of false alarms per image.
+
+    detections: for each image a list of (score, box), in any order;
+    lesions: for each image a list of its true boxes, [] for a healthy one.
+    A box is (left, top, right, bottom); all scores are different.
+    Go through the detections of ALL images, the surest first:
+    - if its center lies in a lesion of its image that is not found yet
+      (the edge counts), that lesion is found; of several, the first;
+    - otherwise it is a false alarm, also a second hit of one lesion.
+    levels: allowed false alarms per image, averaged over ALL images.
+    Returns a list: for each level the largest share of all lesions
+    found while the false alarms do not exceed it, or 0.0.
+    """
+    ranked = sorted(((score, image, box) for image, found in
+                     enumerate(detections) for score, box in found),
+                    reverse=True)
+    total = sum(len(boxes) for boxes in lesions)
+    reached = [0.0 for _ in levels]
+    found, alarms = set(), 0
+    for score, image, (left, top, right, bottom) in ranked:
+        # BEGIN SOLUTION
+        x, y = (left + right) / 2, (top + bottom) / 2
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b and (image, k) not in found]
+        if fresh:
+            found.add(fresh[0])
+        else:
+            alarms += 1
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / total
+        # END SOLUTION
+    return reached
+
+
+class Reading:
+    """A reading session as planned: which detection, from the surest to the least sure, does what.
+
+    script: (image, what) with what "a", "b": hits that lesion of the image, anywhere inside; "edge_a": exactly on its edge; "out": hits nothing;
+    images: how many; ill: which of them have lesions, two each.
+    """
+
+    def __init__(self, random, images, ill, script):
+        # Two lesions in each ill image, of quarters that do not touch; what hits nothing lies in the other half.
+        self.lesions = [[] for _ in range(images)]
+        for image in ill:
+            for top in (0, 32):
+                x, y = random.randrange(1, 12), top + random.randrange(1, 12)
+                self.lesions[image].append([float(x), float(y), float(x + random.randrange(2, 14)), float(y + random.randrange(2, 14))])
+        self.detections, self.script = [[] for _ in range(images)], script
+        score = 1.0
+        for image, what in script:
+            score *= random.uniform(0.8, 0.95)
+            self.detections[image].append((score, self.box(random, image, what)))
+        for found in self.detections:
+            random.shuffle(found)
+        self.images, self.ill = images, ill
+
+    def box(self, random, image, what):
+        """A box whose center is where it should be: sides are even, so that halves are exact."""
+        half_wide, half_high = random.randrange(1, 6), random.randrange(1, 6)
+        if what == "out":
+            x, y = random.randrange(40, 58), random.randrange(5, 58)
+        else:
+            left, top, right, bottom = self.lesions[image]["ab".index(what[-1])]
+            x, y = (right, random.randrange(int(top), int(bottom) + 1)) if what.startswith("edge") else (random.uniform(left, right), random.uniform(top, bottom))
+        return [float(x - half_wide), float(y - half_high), float(x + half_wide), float(y + half_high)]
+
+    def curve(self, levels, *, again="alarm", key=lambda image, k: (image, k), healthy=True, edges=True, per="image", strict=False,
+              each_lesion=False):
+        """The oracle, from the plan alone; the keywords make it err in one way each. each_lesion: an alarm for every
+        lesion of the image that a mark does not hit."""
+        found, hits, alarms, marks, reached = set(), 0, 0, 0, [0.0] * len(levels)
+        for image, what in self.script:
+            marks += 1
+            lesion = None if what == "out" or what.startswith("edge") and not edges else key(image, "ab".index(what[-1]))
+            if each_lesion:
+                hits += lesion is not None and lesion not in found
+                found.add(lesion)
+                alarms += (2 if image in self.ill else 0) - (lesion is not None)
+            elif lesion is not None and (lesion not in found or again == "hit"):
+                found.add(lesion)
+                hits += 1
+            elif lesion is None or again == "alarm":
+                alarms += healthy or image in self.ill
+            rate = alarms / {"image": self.images, "mark": marks, "ill": len(self.ill), "lesion": 2 * len(self.ill), "none": 1}[per]
+            for j, level in enumerate(levels):
+                if rate < level if strict else rate <= level:
+                    reached[j] = hits / (2 * len(self.ill))
+        return reached
+
+
+def check(answer, random):
+    """Bunch et al. 1978. The order of hits and alarms is planned, the places are drawn: so each mistake has its own numbers."""
+    # In the first plan no two of the mistakes below give the same numbers.
+    plans = [(5, [0, 2, 3], "0b 0b 0out 2b 3edge_a 4out 0out 4out 2a 1out 3b 3b 0a 2a 3out 2out 4out 3out", [0.2, 0.4, 0.6, 1.0, 1.6]),
+             (5, [1, 3], "3b 3b 0out 3a 2out 1b 3a 1out 4out 1out 1edge_a 0out 1b 3out 2out", [0.2, 0.4, 0.8, 1.4])]
+    readings, results = [], []
+    for images, ill, script, levels in plans:
+        # The images change places; the two lesions of one do not.
+        order = random.sample(range(images), images)
+        reading = Reading(random, images, [order[i] for i in ill], [(order[int(mark[0])], mark[1:]) for mark in script.split()])
+        result = answer(reading.detections, reading.lesions, levels)
+        expect_like(result, [0.5] * len(levels))
+        readings.append((reading, levels))
+        results += result
+    expected = [value for reading, levels in readings for value in reading.curve(levels)]
+
+    def is_curve(**mistake):
+        return close(results, [value for reading, levels in readings for value in reading.curve(levels, **mistake)])
+    total = 2 * len(plans[0][1])
+    suspect(close(results, [100 * value for value in expected], 1e-3), "These are percentages; return parts of one.")
+    suspect(close(results[:5], [value * total for value in expected[:5]]), "These are numbers of lesions: divide by how many there are in all, `total`.")
+    suspect(is_curve(again="hit"), "A lesion that is hit twice counts twice with you. Ten marks on one lesion find one lesion.")
+    suspect(is_curve(again="nothing"), "With you, a second hit of a lesion costs nothing: it should be a false alarm. "
+            "(Some challenges do it your way; whoever compares curves must ask.)")
+    suspect(is_curve(key=lambda image, k: k), "You remember found lesions by their number alone: lesion 0 of one image is not lesion 0 of another. Remember (image, k).")
+    suspect(is_curve(key=lambda image, k: image), "You count images in which something is found. Count lesions: an image may have several.")
+    suspect(is_curve(per="ill"), "You divide the false alarms by the images that have lesions. All images count, the healthy ones too.")
+    suspect(is_curve(healthy=False), "You skip the detections in healthy images: each is a false alarm, and these matter most in screening.")
+    suspect(is_curve(each_lesion=True), "You count a false alarm for every lesion that a mark does not hit. A mark is one hit or one false alarm: decide after "
+            "looking at all lesions of its image.")
+    suspect(is_curve(per="none"), "You compare the number of false alarms with the levels. They are levels per image: divide by the number of images.")
+    suspect(is_curve(per="mark"), "You divide the false alarms by the detections: that is one minus precision. Divide by the images.")
+    suspect(is_curve(per="lesion"), "You divide the false alarms by the lesions. Divide by the images.")
+    suspect(is_curve(edges=False), "A center on the edge of a lesion counts as inside: use <=.")
+    suspect(is_curve(strict=True), "A level that is reached exactly is not exceeded: use <=.")
+    suspect(not any(results), "You find nothing at any level. Is the center (left + right) / 2 and (top + bottom) / 2? And do you note the share after each "
+            "detection, inside the loop?")
+    expect("equals the count by hand", close(results, expected),
+           lambda: f"At the levels {[round(level, 2) for level in plans[0][3]]} it should be {[round(v, 2) for v in expected[:5]]}, "
+                   f"you gave {[round(float(v), 2) for v in results[:5]]}.", points=3)
+    silent = answer([[], []], [[[1.0, 1.0, 5.0, 5.0]], []], [0.5, 1.0])
+    expect_like(silent, [0.5, 0.5])
+    alarm = answer([[], [(0.9, [1.0, 1.0, 3.0, 3.0])]], [[[1.0, 1.0, 5.0, 5.0]], []], [0.5, 1.0])
+    expect_like(alarm, [0.5, 0.5])
+    expect("a detector that says nothing, or errs only, finds nothing", close(silent, [0.0, 0.0]) and close(alarm, [0.0, 0.0]),
+           lambda: f"Without detections it should be [0.0, 0.0], you gave {[float(v) for v in silent]}; with one false alarm, [0.0, 0.0], you gave {[float(v) for v in alarm]}.",
+           points=1)
+
+
+@right
+def one_threshold_after_another(detections, lesions, levels):
+    def read(threshold):
+        hits = alarms = 0
+        for marks, truth in zip(detections, lesions):
+            left_over = list(truth)
+            for score, (l, t, r, b) in sorted(marks, reverse=True):
+                if score < threshold:
+                    continue
+                x, y = (l + r) / 2, (t + b) / 2
+                inside = [box for box in left_over if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
+                if inside:
+                    left_over.remove(inside[0])
+                    hits += 1
+                else:
+                    alarms += 1
+        return alarms / len(lesions), hits / sum(map(len, lesions))
+    points_ = [read(score) for marks in detections for score, _ in marks]
+    return [max([hit for alarm, hit in points_ if alarm <= level], default=0.0) for level in levels]
+
+
+@right
+def with_flags(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found = [[False] * len(boxes) for boxes in lesions]
+    alarms, curve = 0, [(0.0, 0.0)]
+    for _, image, (l, t, r, b) in ranked:
+        for k, (left, top, right_, bottom) in enumerate(lesions[image]):
+            if left <= (l + r) / 2 <= right_ and top <= (t + b) / 2 <= bottom and not found[image][k]:
+                found[image][k] = True
+                break
+        else:
+            alarms += 1
+        curve.append((alarms / len(lesions), sum(map(sum, found)) / sum(map(len, lesions))))
+    return [max(hit for alarm, hit in curve if alarm <= level) for level in levels]
+
+
+@wrong("decide after looking at all lesions")
+def alarm_for_each_lesion(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    total, reached, found, alarms = sum(map(len, lesions)), [0.0] * len(levels), set(), 0
+    for _, image, (left, top, right_, bottom) in ranked:
+        for k, (l, t, r, b) in enumerate(lesions[image]):
+            if l <= (left + right_) / 2 <= r and t <= (top + bottom) / 2 <= b:
+                found.add((image, k))
+            else:
+                alarms += 1
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / total
+    return reached
+
+
+@wrong("You find nothing at any level")
+def after_the_loop(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found, alarms = set(), 0
+    for _, image, (left, top, right_, bottom) in ranked:
+        x, y = (left + right_) / 2, (top + bottom) / 2
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b and (image, k) not in found]
+        if fresh:
+            found.add(fresh[0])
+        else:
+            alarms += 1
+    return [len(found) / sum(map(len, lesions)) if alarms / len(lesions) <= level else 0.0 for level in levels]
+
+
+def swept(detections, lesions, levels, *, once=True, second_is_alarm=True, key=lambda image, k: (image, k), images=None, healthy=True, edges=True, of=1.0):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    total, reached, found, hits, alarms = sum(map(len, lesions)), [0.0] * len(levels), set(), 0, 0
+    for n, (_, image, (left, top, right_, bottom)) in enumerate(ranked, 1):
+        x, y = (left + right_) / 2, (top + bottom) / 2
+        inside = [key(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if (l <= x <= r and t <= y <= b if edges else l < x < r and t < y < b)]
+        fresh = [k for k in inside if k not in found or not once]
+        if fresh:
+            found.add(fresh[0])
+            hits += 1
+        elif (second_is_alarm or not inside) and (healthy or lesions[image]):
+            alarms += 1
+        rate = alarms / (images(n, lesions) if images else len(lesions))
+        for j, level in enumerate(levels):
+            if rate <= level:
+                reached[j] = of * hits / total
+    return reached
+
+
+@wrong("Ten marks on one lesion find one lesion")
+def double_counting(detections, lesions, levels):
+    return swept(detections, lesions, levels, once=False)
+
+
+@wrong("a second hit of a lesion costs nothing")
+def second_is_free(detections, lesions, levels):
+    return swept(detections, lesions, levels, second_is_alarm=False)
+
+
+@wrong("Remember (image, k)")
+def number_alone(detections, lesions, levels):
+    return swept(detections, lesions, levels, key=lambda image, k: k)
+
+
+@wrong("You count images in which something is found")
+def images_found(detections, lesions, levels):
+    return swept(detections, lesions, levels, key=lambda image, k: image)
+
+
+@wrong("You divide the false alarms by the detections")
+def over_detections(detections, lesions, levels):
+    return swept(detections, lesions, levels, images=lambda n, lesions: n)
+
+
+@wrong("divide the false alarms by the images that have lesions")
+def over_ill_images(detections, lesions, levels):
+    return swept(detections, lesions, levels, images=lambda n, lesions: sum(1 for boxes in lesions if boxes))
+
+
+@wrong("You skip the detections in healthy images")
+def healthy_skipped(detections, lesions, levels):
+    return swept(detections, lesions, levels, healthy=False)
+
+
+@wrong("divide by the number of images.")
+def alarms_in_all(detections, lesions, levels):
+    return swept(detections, lesions, levels, images=lambda n, lesions: 1)
+
+
+@wrong("A center on the edge of a lesion counts as inside")
+def edges_outside(detections, lesions, levels):
+    return swept(detections, lesions, levels, edges=False)
+
+
+@wrong("These are percentages")
+def percent(detections, lesions, levels):
+    return swept(detections, lesions, levels, of=100.0)
+
+
+@wrong("These are numbers of lesions")
+def counts(detections, lesions, levels):
+    return swept(detections, lesions, levels, of=sum(map(len, lesions)))
+
+
+@wrong("A level that is reached exactly is not exceeded")
+def below_the_level(detections, lesions, levels):
+    return swept(detections, lesions, [level - 1e-9 for level in levels])
+
+
+@wrong("Expected a list of 5 values")
+def one_number(detections, lesions, levels):
+    return sum(swept(detections, lesions, levels)) / len(levels)

@@ -1,0 +1,270 @@
+"""IoU: how well do two boxes agree? Every box of one list against every box of another."""
+import torch
+
+from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
+
+points, minutes, difficulty = 3, 12, 2
+hints = [
+    "Where do two boxes overlap? Draw two and ask for each of the four sides of the overlap: which of the two boxes sets it?",
+    "The overlap begins at the larger left and the larger top, and ends at the smaller right and the smaller bottom. If it ends before it "
+    "begins, the boxes are apart: width 0. The union is both areas minus the overlap, which was counted twice.",
+    "`start = torch.maximum(a[..., :2], b[..., :2])`, `end = torch.minimum(a[..., 2:], b[..., 2:])`, `(end - start).clamp(min=0).prod(-1)`; "
+    "at the end `torch.where(union > 0, overlap / union, 0.0)`.",
+]
+after = ("IoU knows nothing of size: one pixel off is nothing for a big box and ruin for a box of two pixels. "
+         "Whoever quotes \"IoU above 0.5\" has decided how small a lesion may be.")
+
+
+def iou(boxes, others):
+    """Overlap over union of each box with each of the others.
+
+    boxes: (n, 4), others: (m, 4), float32: left, top, right, bottom,
+    with left <= right and top <= bottom. These are positions on a ruler,
+    not pixel numbers: a box is right - left wide, no "+ 1".
+    Returns a tensor (n, m) in [0, 1]: row i, column j for boxes[i] and
+    others[j]; 0 where the union has no area (never NaN).
+    x[..., :2] is left and top, x[..., 2:] right and bottom.
+    """
+    # Shapes (n, 1, 4) and (1, m, 4): together they meet as (n, m, 4).
+    a, b = boxes[:, None], others[None]
+    # BEGIN SOLUTION
+    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (end - start).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return torch.where(union > 0, overlap / union.clamp(min=1e-12), torch.zeros_like(union))
+    # END SOLUTION
+
+
+class Truth:
+    """The oracle, in plain Python: everything that an answer, right or mistaken, could be made of."""
+
+    def __init__(self, boxes, others, extra=0.0):
+        pairs = [[(p, q) for q in others.tolist()] for p in boxes.tolist()]
+        self.overlap = self.each(pairs, lambda p, q: self.side(p, q, 0, extra) * self.side(p, q, 1, extra))
+        self.one = self.each(pairs, lambda p, q: self.area(p, extra))
+        self.other = self.each(pairs, lambda p, q: self.area(q, extra))
+
+    @staticmethod
+    def each(pairs, f):
+        return torch.tensor([[f(p, q) for p, q in row] for row in pairs], dtype=torch.float64)
+
+    @staticmethod
+    def side(p, q, k, extra):
+        return max(0.0, min(p[k + 2], q[k + 2]) - max(p[k], q[k]) + extra)
+
+    @staticmethod
+    def area(p, extra):
+        return (p[2] - p[0] + extra) * (p[3] - p[1] + extra)
+
+    def over(self, whole):
+        return torch.where(whole > 0, self.overlap / whole.clamp(min=1e-12), torch.zeros_like(whole)).float()
+
+    def iou(self):
+        return self.over(self.one + self.other - self.overlap)
+
+
+def some_boxes(random, n):
+    """Boxes with sides of 2 to 6 in a square of 10: many overlap, some do not."""
+    rows = [(random.uniform(0, 5), random.uniform(0, 5), random.uniform(2, 6), random.uniform(2, 6)) for _ in range(n)]
+    return torch.tensor([[left, top, left + width, top + height] for left, top, width, height in rows])
+
+
+def check(answer, random):
+    """Jaccard 1912. First boxes that all overlap, then those that are apart, then those that touch, then those without area."""
+    # All of these hold the square from 5 to 6, so that a forgotten clip does not show yet; their sides differ, so that a swap does.
+    def around(n):
+        return torch.tensor([[random.uniform(0, 5), random.uniform(1, 5), random.uniform(6, 9), random.uniform(6, 12)] for _ in range(n)])
+    boxes, others = around(4), around(3)
+    result = answer(boxes, others)
+    # Ten of the usual mistakes have the wrong shape: they deserve words of their own.
+    shape = tuple(getattr(result, "shape", ()))
+    suspect(shape == (3, 4), "Your table is (m, n): rows are for `boxes`, columns for `others`. Turn it around.")
+    suspect(shape == (4, 3, 2), "You return two numbers for each pair, one along x and one along y: an area is width times height, `.prod(-1)`.")
+    suspect(isinstance(result, list), "You return a list of Python numbers: make it one tensor of shape (n, m), by `torch.tensor(...)`.")
+    expect_like(result, torch.zeros(4, 3))
+    truth = Truth(boxes, others)
+    expected = truth.iou()
+    suspect(close(result, 100 * expected, 1e-3), "These are percentages; return parts of one.")
+    suspect(close(result, truth.overlap.float(), 1e-4), "That is the area of the overlap: divide it by the area of the union.")
+    suspect(close(result, Truth(boxes, others, 1).iou(), 1e-5),
+            "You added one to the sides. That is for pixel numbers, where 3 to 3 is one pixel wide; on a ruler it is 0 wide.")
+    suspect(close(result, truth.over(truth.one + truth.other), 1e-5), "You divided by the sum of both areas. It holds the overlap twice: take it off once.")
+    suspect(close(result, 2 * truth.over(truth.one + truth.other), 1e-5),
+            "That is 2 times the overlap over the sum of the areas, the Dice coefficient. It is always larger; divide by the union.")
+    suspect(close(result, truth.over(torch.minimum(truth.one, truth.other)), 1e-5),
+            "You divided by the smaller area: a dot inside a huge box would agree perfectly. Divide by the union.")
+    suspect(close(result, truth.over(truth.one), 1e-5) or close(result, truth.over(truth.other), 1e-5),
+            "You divided by the area of one of the two boxes; the answer then depends on which comes first. Divide by the union.")
+    around_both = Truth(boxes, others)
+    around_both.overlap = Truth.each([[(p, q) for q in others.tolist()] for p in boxes.tolist()],
+                                     lambda p, q: (max(p[2], q[2]) - min(p[0], q[0])) * (max(p[3], q[3]) - min(p[1], q[1])))
+    suspect(result.max() > 1 or result.min() < 0 or close(result, around_both.iou(), 1e-4),
+            lambda: f"One of your numbers is {float(result.max() if result.max() > 1 else result.min()):.3g}: an IoU lies between 0 and 1. Does your overlap begin "
+                    "at the larger left and top, and end at the smaller right and bottom? The other way around it is the box around both.")
+    corners = Truth(boxes, others)
+    corners.one, corners.other = (Truth.each([[(p, q) for q in others.tolist()] for p in boxes.tolist()], f)
+                                  for f in (lambda p, q: p[2] * p[3], lambda p, q: q[2] * q[3]))
+    suspect(close(result, corners.iou(), 1e-5), "You took right times bottom for the area of a box. Its width is right - left, its height bottom - top.")
+    expect("right where boxes overlap", close(result, expected, 1e-5), "These boxes all overlap, and not all numbers are right yet.", points=1, got=result, expected=expected)
+
+    # Of the first three boxes the first two lie apart along x and y, the third from both along one of them.
+    apart = torch.tensor([[0.0, 0.0, 4.0, 4.0], [5.0, 5.0, 9.0, 9.0], [1.0, 6.0, 4.0, 9.0]]) + random.uniform(0, 3)
+    both = torch.cat([apart, some_boxes(random, 4)])
+    got, truth = answer(apart, both), Truth(apart, both)
+    expect_like(got, torch.zeros(3, 7))
+    diagonal, beside = float(got[0, 1]), float(got[0, 2])
+    suspect(diagonal > 0 and beside == 0, lambda: f"You clip the product. Boxes that lie apart diagonally get {diagonal:.2g}: minus times minus is plus. "
+            "Clip width and height, each for itself.")
+    suspect(diagonal != 0 or beside != 0, lambda: f"Boxes that lie apart get {diagonal:.2g} and {beside:.2g}. Where the overlap would end before it begins, "
+            "its width or height is 0, not negative.")
+    expect("0 for boxes that lie apart", close(got, truth.iou(), 1e-5), "With boxes that lie apart, not all numbers are right yet.", points=1,
+           got=got, expected=truth.iou())
+
+    # A box, one that touches its right edge, one inside it; then a line and a point inside it, and twice one point outside.
+    x, y, w, h = random.randrange(3), random.randrange(3), random.choice([4, 6]), random.choice([2, 4])
+    box = torch.tensor([[x, y, x + w, y + h]], dtype=torch.float32)
+    fine = torch.tensor([[x + w, y, x + 2 * w, y + h], [x, y, x + w // 2, y + h]], dtype=torch.float32)
+    got = answer(box, fine)
+    expect_like(got, torch.zeros(1, 2))
+    expect("boxes that touch share nothing, a half shares one half", close(got, torch.tensor([[0.0, 0.5]]), 1e-6),
+           lambda: f"A box and its neighbor, which share an edge, should give 0, a box and its half 0.5; you gave {float(got[0, 0]):.3g} and {float(got[0, 1]):.3g}.")
+    flat = torch.tensor([[x + 1, y, x + 1, y + h], [x + 1, y + 1, x + 1, y + 1], [x + 20, y, x + 20, y]], dtype=torch.float32)
+    flats = torch.cat([box, flat])
+    got, before = answer(flats, flat), flats.clone()
+    if hasattr(got, "isnan") and tuple(got.shape) == (4, 3):
+        bad = int((~got.isfinite()).sum())
+        suspect(bad > 0, lambda: f"{bad} of your numbers are NaN: two boxes without any area have a union of 0, and 0 / 0 is no number. Say 0 there.")
+    expect_like(got, torch.zeros(4, 3))
+    suspect(float(got.max()) == 1, "Two boxes without area that are the same: there is no area that they could share. The answer is 0, not 1.")
+    expect("0, not NaN, for boxes without area", close(got, torch.zeros(4, 3), 1e-6), "A box without area shares no area with anything: 0.", points=1,
+           got=got, expected=torch.zeros(4, 3))
+
+
+@right
+def by_loop(boxes, others):
+    table = torch.zeros(len(boxes), len(others))
+    for i, (l, t, r, b) in enumerate(boxes.tolist()):
+        for j, (left, top, right_, bottom) in enumerate(others.tolist()):
+            width, height = min(r, right_) - max(l, left), min(b, bottom) - max(t, top)
+            if width > 0 and height > 0:
+                table[i, j] = width * height / ((r - l) * (b - t) + (right_ - left) * (bottom - top) - width * height)
+    return table
+
+
+@right
+def by_columns(boxes, others):
+    l, t, r, b = boxes.T[:, :, None]
+    l2, t2, r2, b2 = others.T[:, None, :]
+    overlap = (torch.minimum(r, r2) - torch.maximum(l, l2)).clamp(min=0) * (torch.minimum(b, b2) - torch.maximum(t, t2)).clamp(min=0)
+    union = (r - l) * (b - t) + (r2 - l2) * (b2 - t2) - overlap
+    return torch.nan_to_num(overlap / union, nan=0.0)
+
+
+@wrong("Where the overlap would end before it begins")
+def no_clip(boxes, others):
+    a, b = boxes[:, None], others[None]
+    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (end - start).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return torch.where(union > 0, overlap / union, 0.0)
+
+
+@wrong("You clip the product")
+def clip_product(boxes, others):
+    a, b = boxes[:, None], others[None]
+    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (end - start).prod(-1).clamp(min=0)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return torch.where(union > 0, overlap / union, 0.0)
+
+
+@wrong("of your numbers are NaN")
+def nan(boxes, others):
+    a, b = boxes[:, None], others[None]
+    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (end - start).clamp(min=0).prod(-1)
+    return overlap / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap)
+
+
+@wrong("You added one to the sides")
+def plus_one(boxes, others):
+    a, b = boxes[:, None], others[None]
+    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (end - start + 1).clamp(min=0).prod(-1)
+    return overlap / ((a[..., 2:] - a[..., :2] + 1).prod(-1) + (b[..., 2:] - b[..., :2] + 1).prod(-1) - overlap)
+
+
+@wrong("It holds the overlap twice")
+def sum_of_areas(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return overlap / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)).clamp(min=1e-9)
+
+
+@wrong("the Dice coefficient")
+def dice(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return 2 * overlap / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)).clamp(min=1e-9)
+
+
+@wrong("You divided by the smaller area")
+def over_smaller(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return overlap / torch.minimum((a[..., 2:] - a[..., :2]).prod(-1), (b[..., 2:] - b[..., :2]).prod(-1)).clamp(min=1e-9)
+
+
+@wrong("That is the area of the overlap")
+def overlap_only(boxes, others):
+    a, b = boxes[:, None], others[None]
+    return (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+
+
+@wrong("Your table is (m, n)")
+def turned(boxes, others):
+    a, b = boxes[None], others[:, None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return overlap / union.clamp(min=1e-9)
+
+
+@wrong("two numbers for each pair")
+def per_axis(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    return overlap / ((a[..., 2:] - a[..., :2]) + (b[..., 2:] - b[..., :2]) - overlap)
+
+
+@wrong("the same: there is no area that they could share")
+def same_is_one(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return torch.where((a == b).all(-1), 1.0, torch.where(union > 0, overlap / union.clamp(min=1e-9), 0.0))
+
+
+@wrong("an IoU lies between 0 and 1")
+def box_around_both(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return overlap / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap)
+
+
+@wrong("You took right times bottom for the area")
+def area_of_corners(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return overlap / (a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - overlap)
+
+
+@wrong("a list of Python numbers")
+def a_list(boxes, others):
+    return [[0.5 for _ in others] for _ in boxes]
+
+
+@wrong("Two tensors of different shapes met")
+def one_by_one(boxes, others):
+    start, end = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
+    overlap = (end - start).clamp(min=0).prod(-1)
+    return overlap / ((boxes[:, 2:] - boxes[:, :2]).prod(-1) + (others[:, 2:] - others[:, :2]).prod(-1) - overlap)
