@@ -72,6 +72,7 @@ MISTAKES = {
     "check needs another reference": ({"quadruple": tiny.EXERCISES["quadruple"].replace("got, again = answer([a])", "got, again = double([a])")}, "reaches the reference of another exercise"),
     "no check": (double("def check(", "def checks("), "no function `check"),
     "wide stub": (double('"""Each number of the list, doubled."""', '"""' + 80 * "x" + '"""'), "90 columns; more than 76"),
+    "wide reference": (double("    return secret_of_the_reference", "    return secret_of_the_reference  # " + 90 * "x"), "double.py:16: A line of the reference has 128 columns; more than 92"),
     "exercise unreadable": (double("def double(values):", "def double(values)"), "double.py:12: Python cannot read this exercise"),
     "no front matter": (lesson("---\ntitle", "title"), "1_tiny.md:1: A lesson begins with front matter"),
     "front matter lacks": (lesson("minutes: 5\n", ""), "1_tiny.md:1: The front matter lacks `minutes`"),

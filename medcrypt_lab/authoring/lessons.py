@@ -154,6 +154,10 @@ def check_exercise(exercise):
         for offset, line in enumerate(stub.splitlines()):
             if len(line) > WIDEST:
                 wrong(exercise.function(name).lineno + offset, f"A line of the stub has {len(line)} columns; more than {WIDEST} run out of the cell.")
+    for line in exercise.reference_cell.splitlines():
+        if len(line) > WIDEST_CELL:
+            wrong(exercise.source[:exercise.source.index(line)].count("\n") + 1,
+                  f"A line of the reference has {len(line)} columns; more than {WIDEST_CELL} run out of the cell.")
     for role, fewest in FEWEST.items():
         count = sum(a.role == role or (role, a.role) == ("wrong", "given") for a in exercise.answers)
         if count < fewest:

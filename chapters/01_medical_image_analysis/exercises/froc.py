@@ -36,7 +36,8 @@ def froc(detections, lesions, levels):
     for score, image, (left, top, right, bottom) in ranked:
         # BEGIN SOLUTION
         x, y = (left + right) / 2, (top + bottom) / 2
-        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b and (image, k) not in found]
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
+                 if l <= x <= r and t <= y <= b and (image, k) not in found]
         if fresh:
             found.add(fresh[0])
         else:
@@ -213,7 +214,8 @@ def after_the_loop(detections, lesions, levels):
     found, alarms = set(), 0
     for _, image, (left, top, right_, bottom) in ranked:
         x, y = (left + right_) / 2, (top + bottom) / 2
-        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b and (image, k) not in found]
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
+                 if l <= x <= r and t <= y <= b and (image, k) not in found]
         if fresh:
             found.add(fresh[0])
         else:

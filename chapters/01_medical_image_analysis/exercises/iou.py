@@ -28,9 +28,11 @@ def iou(boxes, others):
     # Shapes (n, 1, 4) and (1, m, 4): together they meet as (n, m, 4).
     a, b = boxes[:, None], others[None]
     # BEGIN SOLUTION
-    start, end = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    start = torch.maximum(a[..., :2], b[..., :2])
+    end = torch.minimum(a[..., 2:], b[..., 2:])
     overlap = (end - start).clamp(min=0).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (a, b)]
+    union = areas[0] + areas[1] - overlap
     return torch.where(union > 0, overlap / union.clamp(min=1e-12), torch.zeros_like(union))
     # END SOLUTION
 
