@@ -36,7 +36,8 @@ def froc(detections, lesions, levels):
     for score, image, (left, top, right, bottom) in ranked:
         # BEGIN SOLUTION
         x, y = (left + right) / 2, (top + bottom) / 2
-        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b and (image, k) not in found]
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
+                 if l <= x <= r and t <= y <= b and (image, k) not in found]
         if fresh:
             found.add(fresh[0])
         else:
