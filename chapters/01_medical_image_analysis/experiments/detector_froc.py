@@ -190,7 +190,7 @@ def dusted(detector, images, threshold):
     places = 20 + 24 * torch.rand(len(images), 2, generator=generator)
     pixels = torch.arange(images.shape[-1]) + 0.5
     distance = (pixels - places[:, 0, None, None]) ** 2 + (pixels[:, None] - places[:, 1, None, None]) ** 2
-    shade = torch.tensor([.35, .70, .55])[:, None, None] * torch.exp(-distance / 2)[:, None]
+    shade = 0.65 * torch.tensor([.35, .70, .55])[:, None, None] * torch.exp(-distance / 2)[:, None]
     specks = [[(x - 2, y - 2, x + 2, y + 2)] for x, y in places.tolist()]
     shares = [sum(map(sum, matched(above(detect(detector, pictures), threshold), specks))) / len(images) for pictures in (images, images * (1 - shade))]
     return tuple(shares)
