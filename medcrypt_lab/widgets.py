@@ -56,22 +56,6 @@ def chart(words):
     return View(words, f'<img style="max-width:100%" alt="{said}" src="data:image/png;base64,{data}"><br>{said}')
 
 
-def people(groups, columns=50):
-    """A View of people as small signs, group after group, each group with a color and a shape of its own.
-
-    groups: words -> how many, up to four groups; the text says the same.
-    """
-    shapes = [(figures.CYCLE[0], "h6v6h-6z", 1), (figures.CYCLE[3], "m1 1h4v4h-4z", 0), (figures.CYCLE[1], "l6 6m0-6l-6 6", 0), (figures.GRAY, "m2 2h2v2h-2z", 1)]
-    marks, words, begin = "", "", 0
-    for (name, count), (color, shape, full) in zip(groups.items(), shapes):
-        look = f'fill="{color if full else "none"}" stroke="{color}" stroke-width="{0 if full else 1.6}"'
-        path, begin = "".join(f"M{i % columns * 9 + 1} {i // columns * 9 + 1}{shape}" for i in range(begin, begin + count)), begin + count
-        marks += f'<path d="{path}" {look}/>'
-        words += f'<div><svg width="9" height="9"><path d="M1 1{shape}" {look}/></svg> {count} {html.escape(name)}</div>'
-    picture = f'<svg viewBox="0 0 {columns * 9} {-(-begin // columns) * 9}" style="width:100%;max-width:{columns * 9}px">{marks}</svg>'
-    return View(", ".join(f"{count} {name}" for name, count in groups.items()), f"{picture}{words}")
-
-
 def _picture(picture, words):
     """A picture over its words; three stand side by side, smaller on a narrow page."""
     scale = max(1, round(PIXELS / picture.shape[1]))

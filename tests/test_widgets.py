@@ -119,10 +119,3 @@ def test_a_chart_is_the_current_figure_as_a_view_and_leaves_none_open():
     with Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)"', bundle["text/html"])[1]))) as picture:
         assert len(picture.convert("RGB").getcolors(2**24)) > 10
     assert pyplot.get_fignums() == []
-
-
-def test_people_are_as_many_signs_as_are_said():
-    crowd = widgets.people({"ill & found": 3, "ill & missed": 0, "let go": 49})
-    assert crowd.text == "3 ill & found, 0 ill & missed, 49 let go" and "ill &amp; found" in crowd.markup
-    picture = crowd.markup.split("</svg>")[0]
-    assert picture.count("M") == 52 and 'viewBox="0 0 450 18"' in picture

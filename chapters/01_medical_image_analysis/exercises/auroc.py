@@ -93,7 +93,7 @@ def check(answer, random):
         suspect(close(result, 100 * truth, 1e-3), "That is a percentage; return a part of one, such as 0.9.")
         suspect(close(result, 1 - truth), "Your pairs stand the wrong way round: you count how often the HEALTHY one scores higher.")
         suspect(close(result, patients.gini), "You count a lost pair as minus one. Then chance is 0 and not 0.5: what is asked for is a share of pairs.")
-        suspect(close(result, patients.zero_based), "Your ranks begin at 0. In the rank formula the lowest score has rank 1, or nothing is to be taken off for 1.")
+        suspect(close(result, patients.zero_based), "Your ranks begin at 0. The rank formula counts from 1: the lowest score has rank 1.")
         suspect(close(result, patients.not_reduced), "You added up the ranks of the ill, but some of that they earn against one another: with k ill, take off k (k + 1) / 2.")
         suspect(any(close(result, value) for value in patients.orders) and not close(result, truth),
                 "`argsort` tells which row comes first, which second; it is not the rank of each row. The argsort of an argsort is, as long as no scores are equal.")
@@ -108,9 +108,13 @@ def check(answer, random):
         suspect(close(result, pairs), "That is the number of pairs won. Divide it by the number of all pairs.")
         suspect(close(result, pairs / len(patients.labels)) or close(result, pairs / len(patients.labels) ** 2),
                 "You divided by the number of patients, or by its square. Divide by the pairs: ill times healthy.")
+        squeezed = answer((patients.scores + 4) / 10, patients.labels)          # the same order, between 0 and 1
+        expect_like(squeezed, 0.5)
+        suspect(close(squeezed, truth, 0.03) and not close(squeezed, result, 0.03), "Squeezed between 0 and 1 the same patients get another area, nearly the right one: your "
+                "thresholds do not reach scores below 0 or above 1.")
         if patients is tied:
-            suspect(close(result, tied.strict), lambda: f"Pairs with equal scores count nothing with you, and there are {tied.equal:.0%} of them. Each counts half.")
-            suspect(close(result, tied.loose), lambda: f"Pairs with equal scores count as won with you, and there are {tied.equal:.0%} of them. Each counts half.")
+            suspect(close(result, tied.strict), lambda: f"Pairs with equal scores count nothing in your sum, and {tied.equal:.0%} of the pairs here are such. Each counts half.")
+            suspect(close(result, tied.loose), lambda: f"Pairs with equal scores count as won in your sum, and {tied.equal:.0%} of the pairs here are such. Each counts half.")
             again = random.sample(range(21), 21)
             suspect(not close(result, answer(tied.scores[again], tied.labels[again])), "With the same patients in another order you get another area: among equal "
                     "scores your ranks follow the rows. Equals share the mean of their ranks.")
@@ -260,4 +264,16 @@ def a_grid_of_thresholds(scores, labels):
         point = called[labels == 0].double().mean().item(), called[labels == 1].double().mean().item()
         area += (point[0] - last[0]) * (point[1] + last[1]) / 2
         last = point
+    return area
+
+
+@wrong("nearly the right one")
+def a_fine_grid(scores, labels):
+    area, points = 0.0, []
+    for step in range(101):
+        called = scores >= step / 100
+        points.append((called[labels == 0].double().mean().item(), called[labels == 1].double().mean().item()))
+    points.sort()
+    for (x, y), (u, v) in zip(points, points[1:]):
+        area += (u - x) * (y + v) / 2
     return area

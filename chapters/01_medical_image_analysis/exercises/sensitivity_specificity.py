@@ -74,6 +74,8 @@ def check(answer, random):
         suspect(close(result, truth[::-1]), "Both figures are right, but in the wrong order: sensitivity comes first.")
         suspect(close(result, clinic.counts), "These are numbers of patients; return shares: divide each by its group.")
         suspect(close(result, clinic.strict), "Somebody scores exactly the threshold, and you let them go. The docstring says threshold or more: `>=`.")
+        suspect(close(result, (truth[0], clinic.strict[1])), "Somebody healthy scores exactly the threshold. That is an alarm, and you also count it as let go: let go is who scores less.")
+        suspect(min(result) < 0, lambda: f"A share is never negative, and one of yours is {min(result):.2f}. Before True and False `~` means not; of a whole number it makes another: ~1 is -2.")
         suspect(close(result, (1 - truth[0], 1 - truth[1])), "Each of yours is one minus what is asked for: you count the missed and the false alarms.")
         suspect(close(result, (truth[0], 1 - truth[1])), "Your second figure is the share of the healthy who got a false alarm. Specificity is the rest: those who were let go.")
         suspect(close(result, clinic.of_all), "You divided by all patients. The ill found are a share of the ill, the healthy let go a share of the healthy.")
@@ -124,6 +126,17 @@ def by_products(scores, labels, threshold):
 @wrong("threshold or more")
 def strictly_above(scores, labels, threshold):
     called_ill = scores > threshold
+    return called_ill[labels == 1].float().mean().item(), (~called_ill[labels == 0]).float().mean().item()
+
+
+@wrong("you also count it as let go")
+def at_the_threshold_both(scores, labels, threshold):
+    return (scores[labels == 1] >= threshold).float().mean().item(), (scores[labels == 0] <= threshold).float().mean().item()
+
+
+@wrong("~1 is -2")
+def not_of_numbers(scores, labels, threshold):
+    called_ill = (scores >= threshold).int()
     return called_ill[labels == 1].float().mean().item(), (~called_ill[labels == 0]).float().mean().item()
 
 

@@ -60,14 +60,14 @@ def check(answer, random):
                 lambda: f"Your mask has {count} entries, one for each patient. Each of the {len(patients)} images needs one.")
         expect_like(mask, torch.zeros(len(patients), dtype=torch.bool))
         test, both = sides(patients, mask)
-        suspect(not test, "Your test side is empty.")
+        suspect(not test, "Your test side is empty. If you drew places, 0, 1, 2 and so on: they are nobody's number. Look up whose number stands at each.")
         suspect(len(test) == count and not both, "Everybody is on your test side: nobody is left to learn from.")
         suspect(not both and len(test) == count - wanted, lambda: f"You marked the {len(test)} patients for training. True is for testing: here {wanted} patients.")
         suspect(both, lambda: f"{len(both)} patients have images on both sides, patient {min(both)} for one: what the model learned of them helps it in the test. "
                 "Draw patients, then take all of their images.")
         again = answer(patients, share, seed=5)
         suspect(torch.is_tensor(again) and not close(1 * again, 1 * mask), "The same seed gave two different splits: nobody could repeat your test. Shuffle with a generator "
-                "of your own, torch.Generator().manual_seed(seed).")
+                "of your own, torch.Generator().manual_seed(seed). (A `set` of tensors has no fixed order.)")
         splits = [answer(patients, share, seed) for seed in range(40)]
         for split in splits:
             expect_like(split, mask)
@@ -76,10 +76,12 @@ def check(answer, random):
                 "hospital, one month, one disease.")
         sizes = {len(one) for one in drawn}
         filled = [int(split.sum()) - share * len(patients) for split in splits]
+        suspect(len(sizes) > 1 and max(sizes) <= wanted, lambda: f"Sometimes only {min(sizes)} patients are drawn: somebody was drawn twice. "
+                "Shuffle a list in which each patient stands once: `randperm` repeats no place in it, `randint` does.")
         suspect(len(sizes) > 1 and all(-5 < more < 5 for more in filled), lambda: f"You fill up a share of the images: that takes {min(sizes)} to {max(sizes)} patients. "
                 f"Asked for is a share of the patients, here {wanted}.")
-        suspect(len(sizes) > 1 and max(sizes) <= wanted, lambda: f"Sometimes only {min(sizes)} patients are drawn: somebody was drawn twice. "
-                "Shuffle instead of drawing one by one: `randperm` repeats nobody, `randint` does.")
+        suspect(len(sizes) > 1 and min(sizes) >= wanted, lambda: f"You draw {min(sizes)} to {max(sizes)} patients, never fewer than the {wanted} asked for: a share of the images, it seems, "
+                "and then their patients. Who has many images comes up more easily. Draw from the patients, each once.")
         suspect(len(sizes) > 1, lambda: f"Between {min(sizes)} and {max(sizes)} patients are drawn, by chance. Exactly {wanted} are asked for: shuffle them and take the first {wanted}.")
         expect(f"draws {wanted} of {count} patients", len(test) == wanted,
                lambda: f"You drew {len(test)} of {count} patients; round({share:.2g} * {count}) is {wanted}.")
@@ -170,6 +172,19 @@ def with_replacement(patients, share, seed):
     names = patients.unique()
     drawn = torch.randint(0, len(names), (round(share * len(names)),), generator=torch.Generator().manual_seed(seed))
     return torch.isin(patients, names[drawn])
+
+
+@wrong("Look up whose number")
+def places(patients, share, seed):
+    count = len(patients.unique())
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:round(share * count)]
+    return torch.isin(patients, drawn)
+
+
+@wrong("Who has many images comes up more easily")
+def patients_of_drawn_images(patients, share, seed):
+    order = torch.randperm(len(patients), generator=torch.Generator().manual_seed(seed))
+    return torch.isin(patients, patients[order[:round(share * len(patients))]])
 
 
 @wrong("fill up a share of the images")
