@@ -8,7 +8,7 @@ from torch.nn import functional
 from medcrypt_lab import models
 from medcrypt_lab.exercises import expect, right, suspect, wrong
 
-points, minutes, difficulty = 4, 12, 3
+points, minutes, difficulty = 4, 15, 3
 changes = ["model"]
 hints = [
     "Two things move in a network while it trains. The optimizer moves one of them. Who moves the other, and when?",

@@ -73,6 +73,8 @@ def check(answer, random):
         suspect(reaches(float(stats.t.ppf(0.975, seeds)) * error), "You asked for n degrees of freedom. One is spent on the mean: n - 1 are left.")
         suspect(reaches(float(stats.t.ppf(0.95, seeds - 1)) * error), "You left 5 % on each side, which makes an interval of 90 %. For 95 % leave 2.5 % on each.")
         suspect(reaches(float(stats.t.ppf(0.975, scores.size - 1)) * error), "Your degrees of freedom count every number of the array. Each row has its own few seeds.")
+        suspect(sizes != seeds and reaches(float(stats.t.ppf(0.975, sizes - 1)) * deviation / math.sqrt(sizes)),
+                "Your n counts the rows. It should count the runs in one row, which the other axis has.")
         suspect(reaches(factor * deviation**2 / math.sqrt(seeds)), "You took the variance; its root, the standard deviation, has the unit of the scores.")
         suspect(reaches(factor * scores.std(ddof=1) / math.sqrt(seeds) * np.ones(sizes)) or reaches(float(np.mean((high - low) / 2)) * np.ones(sizes)),
                 "All your intervals are equally wide. Each size scatters by its own measure: work along the rows.")
@@ -210,3 +212,10 @@ def two_mistakes(scores):
 def one_error(scores):
     mean, error = scores.mean(1), scores.std(1, ddof=1) / np.sqrt(scores.shape[1])
     return mean, mean - error, mean + error
+
+
+@wrong("Your n counts the rows")
+def counts_rows(scores):
+    n = len(scores)
+    mean, reach = scores.mean(1), stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n)
+    return mean, mean - reach, mean + reach

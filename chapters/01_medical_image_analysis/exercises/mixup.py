@@ -49,7 +49,7 @@ def check(answer, random):
         if isinstance(result, (tuple, list)) and len(result) == 2:
             targets = result[1]
             if getattr(targets, "ndim", 0) == 2 and getattr(targets, "dtype", None) == torch.float32:
-                suspect(targets.shape[1] == 2 < classes, "Your labels have two columns, though there are three classes here: one class has no image in this batch. Tell one_hot how many there are.")
+                suspect(targets.shape[1] == 2 < classes, "Your labels have two columns, though there are three classes here, and one has no image in this batch. How many columns there are, `classes` says.")
             suspect(getattr(targets, "ndim", 0) == 1 and len(targets) == n, "Your labels are one number an image. A mixture needs one column a class: make the labels one-hot before you mix.")
         expect_like(result, (images, wanted))
         mixed, targets = result
@@ -63,6 +63,10 @@ def check(answer, random):
         suspect(close(mixed, share * images + (1 - share) * other, 1e-5), "The partners are taken the wrong way around: the partner of images[i] is images[order[i]].")
         suspect(close(mixed, share * images + (1 - share) * images.flip(0), 1e-5), "You paired the images in reverse. The partners are given: images[order].")
         suspect(close(mixed, (images + images[order]) / 2, 1e-5), "You mixed half and half; `share` says how much each image keeps.")
+        gap = images - images[order]
+        kept = float(((mixed - images[order]) * gap).sum() / (gap * gap).sum())        # the share that explains the mixture best
+        suspect(close(mixed, kept * images + (1 - kept) * images[order], 1e-5) and abs(kept - share) > 1e-3,
+                "You mixed in other shares than the one given. Draw no lambda here: it comes as `share`.")
         rounds.append((mixed, pictures, targets, wanted, hot, hot[order], share))
     mixed, pictures, targets, wanted, hots, partners, shares = zip(*rounds)
     expect("mixes each image with its partner", close(mixed, pictures, 1e-5), "These are not share times the image plus (1 - share) times its partner.",
@@ -72,6 +76,9 @@ def check(answer, random):
         suspect(close(targets, partner), "Those are the partners' labels alone. The picture shows both patients.")
         suspect(close(targets, (1 - share) * hot + share * partner, 1e-5), "The images are right, and the labels have the shares the other way around.")
         suspect(close(targets, (hot + partner) / 2, 1e-5), "Your labels are half and half, whatever the images are: use the same share for both.")
+        twins = (hot == partner).all(1)
+        suspect(close(targets[~twins], wanted[~twins], 1e-5) and close(targets[twins].sum(1), torch.full((int(twins.sum()),), 1 - share), 1e-5),
+                "Where both patients have the same class, your second entry overwrites the first, and the row no longer sums to 1. Add to what stands there.")
         expect("mixes the labels in the same shares" if wanted.shape[1] == 2 else "also for three classes", close(targets, wanted, 1e-5),
                "The labels are not mixed in the images' shares.", points=1, got=targets, expected=wanted)
 
@@ -114,7 +121,7 @@ def flipped(images, labels, share, order, classes=2):
     return share * images + (1 - share) * images.flip(0), share * targets + (1 - share) * targets.flip(0)
 
 
-@wrong("Tell one_hot how many there are")
+@wrong("How many columns there are")
 def counts_classes(images, labels, share, order, classes=2):
     targets = functional.one_hot(labels).float()
     return share * images + (1 - share) * images[order], share * targets + (1 - share) * targets[order]
@@ -142,3 +149,18 @@ def adds(images, labels, share, order, classes=2):
 def inverse(images, labels, share, order, classes=2):
     targets, back = functional.one_hot(labels, classes).float(), order.argsort()
     return share * images + (1 - share) * images[back], share * targets + (1 - share) * targets[back]
+
+
+@wrong("Draw no lambda here")
+def draws_its_own(images, labels, share, order, classes=2):
+    targets, drawn = functional.one_hot(labels, classes).float(), 0.4
+    return drawn * images + (1 - drawn) * images[order], drawn * targets + (1 - drawn) * targets[order]
+
+
+@wrong("your second entry overwrites the first")
+def overwrites(images, labels, share, order, classes=2):
+    targets = torch.zeros(len(labels), classes)
+    for i, j in enumerate(order.tolist()):
+        targets[i, labels[i]] = share
+        targets[i, labels[j]] = 1 - share
+    return share * images + (1 - share) * images[order], targets
