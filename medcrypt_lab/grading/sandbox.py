@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,8 +157,8 @@ class Worker:
             handed.append(out)
         arguments = ["-m", "medcrypt_lab.grading.worker", str(inside.fileno()), repr(vars(self.limits))]
         line = [sys.executable, "-P", *arguments] if self.unsafe else command(arguments, self.limits, self.hidden, *handed[1:])
-        variables = {**os.environ, **environment(str(PACKAGE.parent), "/tmp")} if self.unsafe else None
-        self.process = subprocess.Popen(line, pass_fds=handed, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=variables)
+        outside = {"env": environment(str(PACKAGE.parent), tempfile.gettempdir()), "cwd": tempfile.gettempdir()} if self.unsafe else {}
+        self.process = subprocess.Popen(line, pass_fds=handed, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **outside)
         inside.close()
         for descriptor in handed[1:]:
             os.close(descriptor)

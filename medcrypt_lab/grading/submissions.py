@@ -13,10 +13,11 @@ from typing import NamedTuple
 LARGEST_FILE, LARGEST_ARCHIVE, LARGEST_LIST = 200 << 20, 400 << 20, 2 << 20    # bytes: unpacked, unpacked in all, an archive's list of names
 MOST_ENTRIES, DEEPEST = 5000, 3
 IGNORED = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
-# Moodle's "Download all submissions": First Last_1234_assignsubmission_file_, as a folder or before the file's name.
+# Moodle's "Download all submissions": First Last_1234_assignsubmission_file_ as a folder, or before the file's name.
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_(?P<rest>.*)", re.S)
-# Canvas's "Download Submissions": lastfirst_[LATE_]userid_fileid_name, or anon_x1y2z_fileid_name.
-CANVAS = re.compile(r"(?:(?P<name>.+?)_)?(?:LATE_)?(?P<id>\d+|anon_[^\W_]+)_\d+_(?P<rest>.+)", re.S)
+# Canvas's "Download Submissions": [LATE_]anon_x1y2z_fileid_name, or lastfirst_[LATE_]userid_fileid_name.
+CANVAS = [re.compile(r"(?P<name>)(?:LATE_)?(?P<id>anon_[^\W_]+)_\d+_(?P<rest>.+)", re.S),
+          re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.S)]
 AGAIN = re.compile(r"(?:[ _-]\(?\d+\)?|[ _-]?copy\d*)$|^copy of ", re.I)         # what a second upload or copy adds to a name
 ROSTER = {"name": ("name", "student", "full name", "fullname"), "first": ("first name", "firstname", "given name"),
           "last": ("surname", "last name", "lastname", "family name"),
@@ -71,9 +72,9 @@ def find(folder, stems, roster=None):
         else:
             owners.append((*owner, parts[:-1] if owner[2] else (), handed))
     ids = {}                            # the same name twice in one download, with two ids: two people
-    for name, id, is_download, where, _ in owners:
-        ids.setdefault((name, where[:-1] if is_download == "folder" else where), set()).add(id)
-    twice = {name for (name, _), seen in ids.items() if len(seen) > 1}
+    for name, id, kind, where, _ in owners:
+        ids.setdefault((name, kind, where[:-1] if kind == "folder" else where), set()).add(id)
+    twice = {name for (name, _, _), seen in ids.items() if len(seen) > 1}
     for name in dict.fromkeys((roster or {}).values()):
         found.students[name] = []
     for name, id, _, _, handed in owners:
@@ -81,7 +82,8 @@ def find(folder, stems, roster=None):
     if roster:
         found.strange += [(name, "is not on the roster; graded all the same") for name in found.students if name not in roster.values()]
     for files in found.students.values():
-        files.sort(key=lambda handed: natural(handed.label))
+        # A second upload, 1_fgsm-1.ipynb, comes after the first; what an upgrade kept, 1_fgsm.before-DATE.ipynb, before both.
+        files.sort(key=lambda handed: (".before-" not in handed.label, natural(handed.label.rpartition(".")[0]), handed.label))
     found.students = dict(sorted(found.students.items(), key=lambda item: (plain(item[0]), item[0])))
     return found
 
@@ -102,8 +104,9 @@ def _owner(parts, stems, roster):
     stem = _bare(parts[-1])
     lesson = next((s for s in sorted(stems, key=len, reverse=True) if stem == s or stem.endswith(("_" + s, "-" + s, " " + s)) or
                    stem.startswith((s + "_", s + "-", s + " "))), None)
-    if (match := CANVAS.fullmatch(stem)) and (lesson is None or _bare(match["rest"]) == lesson):
-        name = roster.get(plain(match["id"])) or roster.get(plain(match["name"] or "")) or visible(match["name"] or match["id"])
+    match = next(filter(None, (form.fullmatch(stem) for form in CANVAS)), None)
+    if match and (lesson is None or _bare(match["rest"]) == lesson):
+        name = roster.get(plain(match["id"])) or roster.get(plain(match["name"])) or visible(match["name"] or match["id"])
         return name, match["id"], "file"
     if len(parts) > 1:
         name = "" if re.match(r"\d\d_", parts[0]) else parts[0]        # a chapter's folder is nobody's name

@@ -31,18 +31,20 @@ NOT_DUMPABLE = 4            # prctl's number: no process of the same user may lo
 def main(descriptor, limits):
     """Process 1: fork a child for each "f", end it and clean up for each "e"."""
     control = socket.socket(fileno=descriptor)
+    scratch = os.open(".", os.O_RDONLY)         # a name can be locked by a child, this cannot
     for name in READY:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     sys.modules["torch"].set_num_threads(1)
     ctypes.CDLL(None).prctl(NOT_DUMPABLE, 0, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)            # a handler is all that could let a child's signal reach process 1
+    emptied(limits, scratch)        # of what the imports left there
     gc.freeze()
     control.send(b"up\n")
     child = how = None
     while True:
         if not select.select([control], [], [], None if child is None else LOOK_EVERY)[0]:
-            how = how or too_much(limits)
+            how = how or too_much(limits, scratch)
             if how:
                 kill_all(child)
             continue
@@ -60,7 +62,7 @@ def main(descriptor, limits):
                 wait_for(child)
             kill_all(child)
             ending = reap(child)
-            control.send(f"{how or ending}{'' if emptied(limits) else ' dirty'}\n".encode())
+            control.send(f"{how or ending}{'' if emptied(limits, scratch) else ' dirty'}\n".encode())
             child = None
 
 
@@ -94,7 +96,7 @@ def reap(child):
             how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
 
 
-def too_much(limits):
+def too_much(limits, scratch):
     """What the processes here take too much of, all together; None if nothing. No limit of the system's counts that."""
     if os.getpid() != 1:
         return None
@@ -110,23 +112,23 @@ def too_much(limits):
         return "processes"
     if memory > limits["memory"]:
         return "memory"
-    return "files" if inodes() > limits["inodes"] else None
+    return "files" if inodes(scratch) > limits["inodes"] else None
 
 
-def inodes():
+def inodes(scratch):
     """How many files the scratch folder holds."""
-    room = os.statvfs(".")
+    room = os.fstatvfs(scratch)
     return room.f_files - room.f_ffree
 
 
-def emptied(limits):
+def emptied(limits, scratch):
     """Empty the scratch folder -> whether it is as it was."""
     if os.getpid() != 1:
         return True
-    if inodes() > limits["inodes"]:
+    if inodes(scratch) > limits["inodes"]:
         return False
     try:
-        os.chmod(".", 0o1777)
+        os.fchmod(scratch, 0o1777)
         for folder, below, _ in os.walk("."):
             for path in (os.path.join(folder, name) for name in below):
                 if not os.path.islink(path):
