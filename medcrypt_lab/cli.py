@@ -36,6 +36,11 @@ def parser():
     what.add_argument("--experiments", action="store_true", help="run the experiments whose scripts changed, or those whose names follow")
     what.add_argument("--weights", action="store_true", help="train the shipped networks anew and say what changed")
     build.set_defaults(run=run_build)
+    release = verbs.add_parser("release", help="for instructors: what a class is given, as a zip without any answer",
+                               description="Writes medcrypt-lab.zip into DIR: lessons, package, checks and data, for students to unpack and start.")
+    release.add_argument("lesson", nargs="*", help="parts of lessons' names; all if none is said")
+    release.add_argument("--out", metavar="DIR", type=Path, required=True)
+    release.set_defaults(run=run_release)
     grade = verbs.add_parser("grade", help="for instructors: grade a class's notebooks, each in a sandbox",
                              description="Grades every notebook below SUBMISSIONS: a folder for each student, files named STUDENT_LESSON, what Moodle and "
                                          "Canvas let you download, archives. Interrupted, the same command goes on where it was.")
@@ -84,6 +89,11 @@ def main(arguments=None):
         return options.run(options, passed_on)
     except (AuthorError, CourseError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("medcrypt_lab."):
+            raise
+        print(f"`{options.verb}` is no part of this edition, which a class was given: use a full copy of the course.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -246,6 +256,23 @@ def run_build(options, passed_on):
             build.build(options.lesson)
     except (build.NoSuchLesson, experiments.NoSuchExperiment, execution.CellFailed) as error:
         raise CourseError(str(error)) from None
+    return 0
+
+
+# ---------------------------------------------------------------- release
+def run_release(options, passed_on):
+    try:
+        import jupytext  # noqa: F401
+        from medcrypt_lab.authoring import build, release
+    except ImportError as error:
+        if error.name != "jupytext":
+            raise
+        raise CourseError("Making a release needs jupytext: run `python3 course.py release`, which installs it.") from None
+    try:
+        path = release.release(options.out, options.lesson)
+    except build.NoSuchLesson as error:
+        raise CourseError(str(error)) from None
+    print(f"{path}, {path.stat().st_size / 1e6:.0f} MB. It holds no answer; students unpack it and run `python3 course.py lab`.")
     return 0
 
 
