@@ -278,9 +278,9 @@ def run_release(options, passed_on):
 
 # ---------------------------------------------------------------- grade
 def run_grade(options, passed_on):
-    from medcrypt_lab.grading import grade, sandbox
     if not hasattr(os, "fork"):
         raise CourseError("Grading needs Linux (or, with --unsafe, macOS). On Windows run it in the Windows Subsystem for Linux.")
+    from medcrypt_lab.grading import grade, sandbox
     if options.unsafe:
         print("Without the sandbox, a notebook can read and delete whatever you can, and forge what it likes.", file=sys.stderr)
     try:

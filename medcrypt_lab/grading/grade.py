@@ -2,6 +2,7 @@
 import contextlib
 import csv
 import ctypes
+import functools
 import hashlib
 import io
 import json
@@ -39,6 +40,13 @@ class OutOfTime(BaseException):
     """A check came to no end. No Exception: nothing on the way may take it for a student's."""
 
 
+@functools.cache
+def course():
+    """The lessons, and all their exercises by id; read once a run."""
+    lessons = work.lessons()
+    return lessons, {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+
+
 # ---------------------------------------------------------------- one submission, in a process of its own
 def grader(pipe, limits, hidden, unsafe):
     """Take jobs from the pipe until it closes; say what is begun and what was found."""
@@ -62,8 +70,7 @@ def graded(worker, handed, known, seeds, skip=()):
 
     handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. skip: labels not to be read.
     """
-    lessons = work.lessons()
-    exercises = {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+    lessons, exercises = course()
     wanted = {id: {"functions": list(e.functions), "stubs": e.stubs} for id, e in exercises.items()}
     copies = {}                 # exercise id -> [(label, cells, found)]
     for file in handed:
@@ -337,8 +344,8 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
 
     GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`.
     """
-    lessons = work.lessons()
-    exercises = {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+    course.cache_clear()
+    lessons, exercises = course()
     if not any(exercise.references for exercise in exercises.values()):
         raise GradingError("This copy of the course holds no reference answers: it is a release, or no lesson was built. Grade with the full course.")
     if unknown := [id for id in regrade if id not in exercises]:

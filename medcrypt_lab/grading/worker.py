@@ -23,7 +23,6 @@ from medcrypt_lab.exercises import calling, wire
 
 from . import encoding, reading
 
-READY = ["numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks", "matplotlib.pyplot"]     # imported once, for all children
 LOOK_EVERY = 0.05           # seconds between two looks at what the child's processes take
 NOT_DUMPABLE = 4            # prctl's number: no process of the same user may look into this one
 
@@ -32,10 +31,11 @@ def main(descriptor, limits):
     """Process 1: fork a child for each "f", end it and clean up for each "e"."""
     control = socket.socket(fileno=descriptor)
     scratch = os.open(".", os.O_RDONLY)         # a name can be locked by a child, this cannot
-    for name in READY:
+    for name in limits["imports"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    sys.modules["torch"].set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     ctypes.CDLL(None).prctl(NOT_DUMPABLE, 0, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)            # a handler is all that could let a child's signal reach process 1
     emptied(limits, scratch)        # of what the imports left there
