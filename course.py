@@ -4,6 +4,8 @@
     lab       open the course in JupyterLab, on your own copies of the lessons
     test      run all tests
     build     make the lessons' notebooks from their sources (for authors)
+    release   make the zip that a class is given (for instructors)
+    grade     grade what the class hands in (for instructors)
     doctor    say what is wrong with this installation, and how to mend it
 
 The first start makes the environment, a folder .venv beside this file, with the
@@ -36,7 +38,7 @@ HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
 OLDEST_PYTHON = (3, 11)
 CONDA_NAME = "medcrypt-lab"  # as environment.yml says
-VERBS_WITH_TESTS = ("test", "build")  # these need the lock's third part, too
+VERBS_WITH_TESTS = ("test", "build", "release")  # these need the lock's third part, too
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own, without CUDA
 SPACE_GB = 2.5  # what pip needs while it works; 1.5 remain
 CUDA_DOWNLOAD_GB, CUDA_SPACE_GB = 3, 9

@@ -36,6 +36,22 @@ def parser():
     what.add_argument("--experiments", action="store_true", help="run the experiments whose scripts changed, or those whose names follow")
     what.add_argument("--weights", action="store_true", help="train the shipped networks anew and say what changed")
     build.set_defaults(run=run_build)
+    release = verbs.add_parser("release", help="for instructors: what a class is given, as a zip without any answer",
+                               description="Writes medcrypt-lab.zip into DIR: lessons, package, checks and data, for students to unpack and start.")
+    release.add_argument("lesson", nargs="*", help="parts of lessons' names; all if none is said")
+    release.add_argument("--out", metavar="DIR", type=Path, required=True)
+    release.set_defaults(run=run_release)
+    grade = verbs.add_parser("grade", help="for instructors: grade a class's notebooks, each in a sandbox",
+                             description="Grades every notebook below SUBMISSIONS: a folder for each student, files named STUDENT_LESSON, what Moodle and "
+                                         "Canvas let you download, archives. Interrupted, the same command goes on where it was.")
+    grade.add_argument("submissions", metavar="SUBMISSIONS", type=Path)
+    grade.add_argument("--out", metavar="DIR", type=Path, required=True, help="where grades.csv and results.json go, and what is kept for the next time")
+    grade.add_argument("--workers", metavar="N", type=int, help="submissions graded at a time; as many as there are cores if not said")
+    grade.add_argument("--student", metavar="NAME", help="grade only those whose name holds this")
+    grade.add_argument("--regrade", metavar="EXERCISE", action="append", default=[], help="grade this exercise anew, e.g. gradient_attacks.fgsm")
+    grade.add_argument("--roster", metavar="FILE.csv", type=Path, help="the class's names, as Moodle or Canvas export them")
+    grade.add_argument("--unsafe", action="store_true", help="grade without the sandbox: only notebooks whose authors you trust with this machine")
+    grade.set_defaults(run=run_grade)
     images = verbs.add_parser("data", help="list the embedded data; for authors: draw and measure it",
                               description="The embedded data: what is there, drawn anew, compared with what its programs draw, or measured for the cards.")
     images.add_argument("do", choices=["list", "build", "measure"])
@@ -73,6 +89,11 @@ def main(arguments=None):
         return options.run(options, passed_on)
     except (AuthorError, CourseError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("medcrypt_lab."):
+            raise
+        print(f"`{options.verb}` is no part of this edition, which a class was given: use a full copy of the course.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -235,6 +256,46 @@ def run_build(options, passed_on):
             build.build(options.lesson)
     except (build.NoSuchLesson, experiments.NoSuchExperiment, execution.CellFailed) as error:
         raise CourseError(str(error)) from None
+    return 0
+
+
+# ---------------------------------------------------------------- release
+def run_release(options, passed_on):
+    try:
+        import jupytext  # noqa: F401
+        from medcrypt_lab.authoring import build, release
+    except ImportError as error:
+        if error.name != "jupytext":
+            raise
+        raise CourseError("Making a release needs jupytext: run `python3 course.py release`, which installs it.") from None
+    try:
+        path = release.release(options.out, options.lesson)
+    except build.NoSuchLesson as error:
+        raise CourseError(str(error)) from None
+    print(f"{path}, {path.stat().st_size / 1e6:.0f} MB. It holds no answer; students unpack it and run `python3 course.py lab`.")
+    return 0
+
+
+# ---------------------------------------------------------------- grade
+def run_grade(options, passed_on):
+    if not hasattr(os, "fork"):
+        raise CourseError("Grading needs Linux (or, with --unsafe, macOS). On Windows run it in the Windows Subsystem for Linux.")
+    from medcrypt_lab.grading import grade, sandbox
+    if options.unsafe:
+        print("Without the sandbox, a notebook can read and delete whatever you can, and forge what it likes.", file=sys.stderr)
+    try:
+        results = grade.run(options.submissions, options.out, workers=options.workers, student=options.student, regrade=options.regrade,
+                            unsafe=options.unsafe, roster=options.roster, say=lambda words: print(words, flush=True))
+    except sandbox.CannotStart as error:
+        from medcrypt_lab import doctor
+        remedies = [finding.remedy for finding in doctor.sandbox() if finding.remedy]
+        raise CourseError(f"The sandbox cannot start: {error}. " + "; ".join(remedies or ["`medcrypt doctor` may know more."]) +
+                          "\nNobody was graded. With --unsafe the notebooks run unprotected, and the report says so.") from None
+    except grade.GradingError as error:
+        raise CourseError(str(error)) from None
+    for label, why in results["strange"]:
+        print(f"Not graded: {label}: {why}.")
+    print(f"{options.out / 'grades.csv'}: {len(results['students'])} students, {len(results['exercises'])} exercises.")
     return 0
 
 

@@ -283,10 +283,10 @@ def browser():
 
 def sandbox(machine=Path("/")):
     """Does the sandbox start in which submissions are graded?"""
-    worked, _, said = ask(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], 5)
+    worked, _, said = ask(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--unshare-user", "--disable-userns", "true"], 5)
     if worked:
         return
-    causes = {}
+    causes = {"it is older than version 0.8": "Install a newer bubblewrap, as Debian 12 and Ubuntu 24.04 have."} if "disable-userns" in said else {}
     for name, bad, remedy in FORBIDDEN:
         setting = machine / "proc/sys" / name.replace(".", "/")
         if setting.exists() and setting.read_text().strip() == bad:

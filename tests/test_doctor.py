@@ -647,6 +647,9 @@ def test_bubblewrap_that_is_missing_or_starts(programs, tmp_path):
 def test_bubblewrap_that_cannot_start_is_explained(programs, tmp_path, file, content, cause, remedy):
     put_program(programs, "bwrap", "echo 'bwrap: No permissions to create a new namespace' >&2; exit 1")
     assert only(doctor.sandbox, tmp_path).what.endswith("cannot start: bwrap: No permissions to create a new namespace")
+    put_program(programs, "bwrap", "echo 'bwrap: Unknown option --disable-userns' >&2; exit 1")
+    assert "older than version 0.8" in only(doctor.sandbox, tmp_path).what
+    put_program(programs, "bwrap", "echo 'bwrap: No permissions to create a new namespace' >&2; exit 1")
     write(tmp_path / file, f"{content}\n")
     finding = only(doctor.sandbox, tmp_path)
     assert finding.level == REMARK and "No permissions" in finding.what and finding.what.endswith(cause) and remedy in finding.remedy
@@ -659,7 +662,7 @@ def test_bubblewrap_that_cannot_start_is_explained(programs, tmp_path, file, con
 def test_what_is_said_of_this_machines_bubblewrap_is_true():
     if not shutil.which("bwrap"):
         pytest.skip("bubblewrap is not installed")
-    starts = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], capture_output=True).returncode == 0
+    starts = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--unshare-user", "--disable-userns", "true"], capture_output=True).returncode == 0
     assert (seen(doctor.sandbox) == []) is starts
 
 

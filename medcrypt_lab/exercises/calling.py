@@ -264,7 +264,17 @@ def _failure(kind, message, where=None):
     return {"type": kind, "message": message, "where": where}
 
 
-def _words(error):
+def failure_of(error, home):
+    """An exception of the student's code as it stands in a report."""
+    return _failure(type(error).__name__, words_of(error), own_line(error, home))
+
+
+def failed(kind, message):
+    """The report of a call that came to no result."""
+    return {"result": None, "error": _failure(kind, message), "changed": [], "changes": {}, "notes": [], "printed": ""}
+
+
+def words_of(error):
     """An exception's first line; of one whose words cannot be had, nothing."""
     try:
         return CONTROL.sub("", str(error).split("\n")[0])[:300]
@@ -301,7 +311,7 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
                 except Forbidden as error:
                     report["error"] = _failure(FORBIDDEN, str(error), own_line(error, home))
                 except BaseException as error:
-                    report["error"] = _failure(type(error).__name__, _words(error), own_line(error, home))
+                    report["error"] = failure_of(error, home)
             if report["error"] is None and refused:         # the answer caught it and went on
                 report["error"] = _failure(FORBIDDEN, refused[0])
             if report["error"] is None:

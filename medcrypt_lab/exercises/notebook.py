@@ -252,8 +252,14 @@ def unreadable(id, message, line, text):
 
 
 def _held_back(body):
-    """In a release: the line to run in place of a cell that reads a name which waits, or None. What it would have bound waits too."""
-    if not _waiting:
+    """In a release: the line to run in place of a cell that must wait, or None."""
+    id = waits_for(body, _waiting)
+    return id and [f"{HERE}.wait({id!r})\n"]
+
+
+def waits_for(body, waiting):
+    """The exercise that a cell waits for because it reads a name which waits, or None. waiting: name -> exercise; what the cell binds joins or leaves."""
+    if not waiting:
         return None
     bound, used = set(), set()
     for node in body:
@@ -262,14 +268,13 @@ def _held_back(body):
         own = binds if isinstance(node, ast.FunctionDef) else _targets(node)
         used |= source.names_used(node) - bound - own
         bound |= binds
-    needed = sorted(used & _waiting.keys())
+    needed = sorted(used & waiting.keys())
     if not needed:
         for name in bound:
-            _waiting.pop(name, None)
+            waiting.pop(name, None)
         return None
-    id = _waiting[needed[0]]
-    _waiting.update(dict.fromkeys(bound, id))
-    return [f"{HERE}.wait({id!r})\n"]
+    waiting.update(dict.fromkeys(bound, waiting[needed[0]]))
+    return waiting[needed[0]]
 
 
 def _targets(node):
@@ -280,7 +285,12 @@ def _targets(node):
 
 def wait(id):
     """The one line of a cell that was held back."""
-    show(*card.box(f"This cell waits for the exercise {id}: solve it above, then run this cell."))
+    show(*waiting_box(id))
+
+
+def waiting_box(id):
+    """What stands below a cell that was held back -> text, html."""
+    return card.box(f"This cell waits for the exercise {id}: solve it above, then run this cell.")
 
 
 def missing(shell, kind, error, trace, tb_offset=None):

