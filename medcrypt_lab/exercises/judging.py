@@ -20,7 +20,8 @@ EXPLAINED = {
                                        "then compute everything from that tensor.",
     "One of the differentiated Tensors": "PyTorch was not told to record gradients: `.requires_grad_(True)` must come before the model is called.",
     "must match the size of tensor": "Two tensors of different shapes met: print both `.shape` in the line above.",
-    "to match target batch_size": "Images and labels differ in number: one of them is not this function's argument but a variable of the lesson.",
+    "to match target batch_size": "Scores and labels differ in number. Did an image lose its first axis (`images[0]`; `images[[0]]` keeps it)? Or is one of "
+                                    "them not this function's argument but a variable of the lesson?",
     "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
     "'Tensor' object has no attribute 'training'": "Something wants a network and got numbers: `network(images)` is its answer, `network` the network.",
@@ -30,10 +31,13 @@ EXPLAINED = {
     "modified by an inplace operation": "Weights moved between the forward pass and `backward()`: first `backward()`, then the optimizer's `step()`.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
-    "Boolean value of Tensor": "A tensor of many answers is neither true nor false: write `a & b` for and, `~a` for not.",
+    "Boolean value of Tensor": "A tensor of many answers is neither true nor false, so no `if` can ask it. Compute with the whole tensor; of "
+                                "comparisons, `a & b` is and, `~a` is not.",
     "could not infer output dtype": "True and False have no mean; numbers do: `x.float().mean()` is the share of True.",
     "division by zero": "You divided by a count that can be zero. What shall the answer be then?",
     "is not defined": "A tensor x brings much along: `x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)`. Anything else is defined or imported above the function.",
+    "created only for scalar outputs": "Only one number has slopes: add the losses up first, by `.sum()` or `reduction=\"sum\"`.",
+    "not implemented for 'Long'": "Floats are wanted here and whole numbers came. In a loss the network's scores stand first, then the labels.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"

@@ -59,6 +59,7 @@ def check(answer, random):
     # d CE(softmax(p)) / dx by the chain rule, for whoever puts probabilities where logits belong
     twice = (probabilities.softmax(1) - functional.one_hot(labels, 3)) * probabilities
     twice = ((twice - probabilities * twice.sum(1, keepdim=True)) @ weight).reshape(images.shape)
+    of_one_class = [(p * (weight[k] - probabilities @ weight)).reshape(images.shape) for k, p in enumerate(probabilities.T[..., None])]
     lengths = gradient.flatten(1).norm(dim=1).reshape(n, 1, 1, 1)
 
     def is_(wanted):
@@ -73,6 +74,9 @@ def check(answer, random):
     suspect(is_(predicted), "You used the network's own guesses as labels. The loss is about the truth: use `labels`.")
     suspect(is_(true_score), "That is the slope of the true class's score (logit), not of the loss. The loss also looks at the other classes.")
     suspect(is_(own * -gradient), "That is the slope of the true class's probability. The loss is minus its logarithm: functional.cross_entropy.")
+    suspect(any(is_(slopes) for slopes in of_one_class), "That is the slope of one class's probability, the same class for all images; no label goes into it. "
+            "Ask for the slope of the loss.")
+    suspect(close(result, gradient / 255), "Your slopes are 255 times too small: they count in gray levels. Here a pixel runs from 0 to 1, and a slope is for one unit.")
     suspect(is_(weight.sum(0).expand(n, -1).reshape(images.shape)), "That is the slope of all scores added up; no label goes into it. Ask for the slope of the loss.")
     suspect(is_(twice), "You gave probabilities to cross_entropy. It wants logits and takes the softmax itself: yours was taken twice.")
     suspect(is_(images + gradient), "You added the gradient to the images. Return the slopes alone.")
@@ -183,7 +187,35 @@ def true_probability(model, images, labels):
     return torch.autograd.grad(probability, pixels)[0]
 
 
-@wrong("no label goes into it")
+@wrong("one class's probability, the same class")
+def probability_of_class_one(model, images, labels):
+    pixels = images.clone().requires_grad_(True)
+    return torch.autograd.grad(model(pixels).softmax(1)[:, 1].sum(), pixels)[0]
+
+
+@wrong("they count in gray levels")
+def for_one_gray_level(model, images, labels):
+    pixels = images.clone().requires_grad_(True)
+    loss = functional.cross_entropy(model(pixels), labels, reduction="sum")
+    return torch.autograd.grad(loss, pixels)[0] / 255
+
+
+@wrong("Did an image lose its first axis")
+def without_the_batch_axis(model, images, labels):
+    slopes = []
+    for image, label in zip(images, labels):
+        pixels = image.clone().requires_grad_(True)
+        slopes.append(torch.autograd.grad(functional.cross_entropy(model(pixels), label), pixels)[0])
+    return torch.stack(slopes)
+
+
+@wrong("In a loss the network's scores stand first")
+def swapped(model, images, labels):
+    pixels = images.clone().requires_grad_(True)
+    return torch.autograd.grad(functional.cross_entropy(labels, model(pixels), reduction="sum"), pixels)[0]
+
+
+@wrong("slope of all scores added up")
 def all_logits(model, images, labels):
     pixels = images.clone().requires_grad_(True)
     return torch.autograd.grad(model(pixels).sum(), pixels)[0]
@@ -203,7 +235,7 @@ def a_tuple(model, images, labels):
     return torch.autograd.grad(loss, pixels)
 
 
-@wrong("grad can be implicitly created only for scalar outputs")
+@wrong("Only one number has slopes")
 def no_reduction(model, images, labels):
     pixels = images.clone().requires_grad_(True)
     losses = functional.cross_entropy(model(pixels), labels, reduction="none")

@@ -166,3 +166,10 @@ def forgets_to_return(image):
 @wrong("make 1.")
 def half_way(image):
     return 0.95 - image
+
+
+@wrong("no `if` can ask it")
+def asks_if(image):
+    if image == 0:
+        return 1
+    return 0

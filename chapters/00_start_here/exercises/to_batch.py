@@ -63,8 +63,12 @@ def check(answer, random):
         return torch.stack([fraction(plane) for plane in raw])
 
     suspect(close(parts, truth.floor()), "The float pictures came out black: as whole numbers, all values below 1 are 0. Divide first, and only the uint8 ones.")
-    suspect(close(parts, truth / 255), "You divided all pictures by 255. Those of floats were in [0, 1] already: they are now almost black.")
-    suspect(close(whole, raw), "The uint8 pictures still hold gray levels up to 255. A change of dtype keeps the numbers; the range is another matter.")
+    suspect(close(whole, raw / 255) and close(parts[0], truth[0]) and close(parts[1], truth[1] / 255), "You divided a float64 picture by 255, for not being "
+            "float32. There are several floats, and one uint8.")
+    suspect(close(parts, truth / 255), "You divided all pictures by 255. Those of floats were in [0, 1] already: they are now almost black. "
+            "One list may hold both kinds: ask each picture.")
+    suspect(close(whole, raw), "The uint8 pictures still hold gray levels up to 255. A change of dtype keeps the numbers; the range is another matter. "
+            "(If you do divide by 255, your `if` never says yes: after `.float()` all are float32, and a tensor's dtype is torch.uint8, not np.uint8.)")
     suspect(close(whole, (raw / 255).floor()), "Your uint8 pictures came out black: `//` drops the fraction, and every gray level below 255 becomes 0. Use `/`.")
     suspect(close(whole, raw / 256), "You divided by 256. There are 256 gray levels, but white is number 255: it should become exactly 1.")
     suspect(close(whole, raw / raw.max()), "You divided by the brightest pixel of all. What a picture becomes now depends on its neighbors: divide by 255.")
@@ -185,3 +189,8 @@ def in_place(pictures):
         if picture.dtype == np.uint8:
             pictures[i] = picture / 255
     return torch.from_numpy(np.stack(pictures)).float()[:, None]
+
+
+@wrong("There are several floats, and one uint8")
+def only_float32_is_a_float(pictures):
+    return torch.stack([torch.from_numpy(p if p.dtype == np.float32 else p / 255).float() for p in pictures])[:, None]
