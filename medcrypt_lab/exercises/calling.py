@@ -271,6 +271,15 @@ def _words(error):
         return ""
 
 
+def _unwrapped(error):
+    """(words, exception): what was raised inside pydicom's walk, which raises it anew with a tag, and a traceback with this machine's paths, for its words."""
+    words = _words(error)
+    with contextlib.suppress(Exception):
+        while error.args[0].startswith("With tag (") and error.__cause__ is not None:
+            words, error = _words(Exception(error.args[0])), error.__cause__
+    return words, error
+
+
 def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     """Run the answer once. Raises nothing but KeyboardInterrupt.
 
@@ -300,7 +309,8 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
                 except Forbidden as error:
                     report["error"] = _failure(FORBIDDEN, str(error), own_line(error, home))
                 except BaseException as error:
-                    report["error"] = _failure(type(error).__name__, _words(error), own_line(error, home))
+                    words, error = _unwrapped(error)
+                    report["error"] = _failure(type(error).__name__, words, own_line(error, home))
             if report["error"] is None and refused:         # the answer caught it and went on
                 report["error"] = _failure(FORBIDDEN, refused[0])
             if report["error"] is None:
