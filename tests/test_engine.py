@@ -119,6 +119,34 @@ def test_an_exception_in_a_helper_of_another_cell_names_that_line(book):
     assert "line 2 of helper: return v.nothing" in card
 
 
+DELETES = """@exercise("tiny.double")
+def double(values):
+    from pydicom.dataset import Dataset
+    inner, middle, outer = Dataset(), Dataset(), Dataset()
+    inner.CodeMeaning, middle.PurposeOfReferenceCodeSequence = "x", [inner]
+    outer.SourceImageSequence = [middle]
+    def clean(dataset, element):
+        if element.keyword == "CodeMeaning":
+            {}
+    outer.walk(clean)
+"""
+
+
+@pytest.mark.parametrize("line, said", [
+    ("del outer[element.tag]", "KeyError: With tag (0008,0104) got exception: (0008,0104). The dataset that you took it from has no such element"),
+    ("element.value - 30", "TypeError: With tag (0008,0104) got exception: unsupported operand type(s) for -: 'str' and 'int'."),
+    ("{'a': 1}[element.keyword]", "KeyError: With tag (0008,0104) got exception: 'CodeMeaning'.")])
+def test_an_exception_inside_pydicoms_walk_names_the_students_line_and_no_path(book, line, said):
+    card = book.run(DELETES.replace("{}", line))
+    assert f"Your code stopped with {said}" in card and f"line 9 of clean: {line}" in card
+    assert "Traceback" not in card and ".py" not in card
+
+
+@pytest.mark.parametrize("line, said", [("if numpy.arange(3) < 1: pass", "neither true nor false"), ("numpy.zeros(2, numpy.uint16) - -1", "no room for that one")])
+def test_what_numpy_says_is_explained(book, line, said):
+    assert said in book.run(f'@exercise("tiny.double")\ndef double(values):\n    import numpy\n    {line}\n')
+
+
 def test_prints_warnings_and_displays_stand_on_the_card_only(book, capsys):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    import warnings\n    print("looking <b>at</b>", values[1])\n    warnings.warn("careful")\n'
                     '    display("shown")\n    return [2 * v for v in values]\n')

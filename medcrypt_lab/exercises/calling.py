@@ -266,7 +266,8 @@ def _failure(kind, message, where=None):
 
 def failure_of(error, home):
     """An exception of the student's code as it stands in a report."""
-    return _failure(type(error).__name__, words_of(error), own_line(error, home))
+    words, error = _unwrapped(error)
+    return _failure(type(error).__name__, words, own_line(error, home))
 
 
 def failed(kind, message):
@@ -280,6 +281,15 @@ def words_of(error):
         return CONTROL.sub("", str(error).split("\n")[0])[:300]
     except Exception:
         return ""
+
+
+def _unwrapped(error):
+    """(words, exception): what was raised inside pydicom's walk, which raises it anew with a tag, and a traceback with this machine's paths, for its words."""
+    words = words_of(error)
+    with contextlib.suppress(Exception):
+        while error.args[0].startswith("With tag (") and error.__cause__ is not None:
+            words, error = words_of(Exception(error.args[0])), error.__cause__
+    return words, error
 
 
 def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):

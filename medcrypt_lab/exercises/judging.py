@@ -33,6 +33,9 @@ EXPLAINED = {
     "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false, so no `if` can ask it. Compute with the whole tensor; of "
                                 "comparisons, `a & b` is and, `~a` is not.",
+    "truth value of an array": "An array of many numbers is neither true nor false: `np.clip`, `np.where` and masks like `values[values < 0]` ask each number.",
+    "Python integer": "This array's whole numbers have no room for that one (an unsigned type knows no minus): make real numbers first, `.astype(float)`.",
+    "got exception: (": "The dataset that you took it from has no such element: one in a sequence lies in the dataset that `walk` hands you, not at the top.",
     "could not infer output dtype": "True and False have no mean; numbers do: `x.float().mean()` is the share of True.",
     "division by zero": "You divided by a count that can be zero. What shall the answer be then?",
     "is not defined": "A tensor x brings much along: `x.sign()`, `x.clamp(0, 1)`, `x.argmax(1)`. Anything else is defined or imported above the function.",

@@ -11,15 +11,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from medcrypt_lab.exercises import expect, expect_like, right, short, suspect, wrong
 
-points, minutes, difficulty = 5, 25, 4
+points, minutes, difficulty = 5, 15, 3
 hints = [
-    "Write a function that does to one element of one dataset what its rule says, and let pydicom bring it every element: `study.walk(clean)` "
-    "also enters sequences. Which part of the file does that walk not reach?",
-    "`element.keyword` is \"\" for a private element, so `rules.get(element.keyword)` is None for whatever must go. A nested element lies in the "
-    "dataset that `walk` hands you, not in `study`. And one number must be known before the PatientID is replaced.",
-    "`days = timedelta(number(study.PatientID) % 365 + 1)`; then `def clean(dataset, element):` with `del dataset[element.tag]`, "
-    "`element.value = \"\"`, `element.value = new_uid(element.value)`, and "
-    "`datetime.strptime(element.value[:8], \"%Y%m%d\") - days`, written by `.strftime(\"%Y%m%d\")`; `study.walk(clean)`; `study.file_meta.walk(clean)`.",
+    "In `clean`, one `if` for each rule, and one for None. Below it, let pydicom bring every element to `clean`: `study.walk(clean)` also enters "
+    "sequences. Which part of the file does that walk not reach?",
+    "A private element's keyword is \"\", so its rule is None, as for whatever must go. A nested element lies in the "
+    "`dataset` that `walk` hands you, not in `study`. And one number must be known before the walk replaces the PatientID.",
+    "In `clean`: `del dataset[element.tag]`, `element.value = \"\"`, `element.value = new_uid(element.value)`, `element.value = shifted(element.value, days)`. "
+    "Below it: `days = number(...) % 365 + 1`; `study.walk(clean)`; the same for `study.file_meta`.",
 ]
 after = ("What is not on the list goes: a list of what to remove is out of date with the next scanner, a list of what may stay is not. "
          "Whoever holds the key can find the patient again: this is pseudonymous, not anonymous.")
@@ -34,8 +33,8 @@ def deidentify(file, rules, key):
       "keep": nothing (of a sequence: its items are cleaned)
       "empty": the element stays, its value becomes ""
       "replace": the value becomes new_uid(value)
-      "shift": the date, YYYYMMDD, moves back by the patient's days,
-               number(PatientID) % 365 + 1; a time behind it goes
+      "shift": the value becomes shifted(value, days); the days are
+               number(PatientID) % 365 + 1, by the old PatientID
     What has no rule is deleted; private elements never have one.
     """
     def number(text):           # equal for equal texts, and secret
@@ -45,22 +44,27 @@ def deidentify(file, rules, key):
     def new_uid(old):
         return f"2.25.{number(old)}"
 
+    def shifted(date, days):    # so many days earlier, without the time
+        day = datetime.strptime(date[:8], "%Y%m%d") - timedelta(days)
+        return day.strftime("%Y%m%d")
+
     study = pydicom.dcmread(io.BytesIO(file))
-    # BEGIN SOLUTION
-    days = timedelta(number(study.PatientID) % 365 + 1)
 
     def clean(dataset, element):
-        action = rules.get(element.keyword)
-        if action is None:
+        rule = rules.get(element.keyword)       # None: it has no rule
+        # BEGIN SOLUTION
+        if rule is None:
             del dataset[element.tag]
-        elif action == "empty":
+        elif rule == "empty":
             element.value = ""
-        elif action == "replace":
+        elif rule == "replace":
             element.value = new_uid(element.value)
-        elif action == "shift":
-            day = datetime.strptime(element.value[:8], "%Y%m%d") - days
-            element.value = day.strftime("%Y%m%d")
+        elif rule == "shift":
+            element.value = shifted(element.value, days)
+        # END SOLUTION
 
+    # BEGIN SOLUTION
+    days = number(study.PatientID) % 365 + 1
     study.walk(clean)
     study.file_meta.walk(clean)
     # END SOLUTION
@@ -214,6 +218,8 @@ def check(answer, random):
     after_ = [read(reply, 3 * len(file)) for reply, file in zip(replies, files)]
     suspect(None in after_, "pydicom cannot read what you return as a DICOM file. Is the file meta information whole (TransferSyntaxUID), and is this all of the file?")
     suspect(replies[0] == replies[1] or replies[1] == replies[2], "Different files came out equal: you do not work on the file that you are given.")
+    suspect(all(was.items() <= (is_ | {here: row for here, row in was.items() if row[0] in MAY_DIFFER}).items() for was, is_ in zip(before, after_)),
+            "No element was cleaned. `clean` does nothing until it is called: `study.walk(clean)` brings it each element.")
     whose = [each[0] for each in plan]
 
     told = [expected_of(rows, who, key) for rows, who in zip(before, whose)]
@@ -254,7 +260,8 @@ def _kept(before, after_, told):
         there = [here for here in wanted if rows[here][0] not in MAY_DIFFER]
         gone += [(here, rows[here][0], actions[here]) for here in there if here not in found]
         changed += [(here, rows[here][0]) for here in there if here in found and actions[here] == "keep" and found[here][1] != wanted[here]]
-    for action, words in (("keep", "Its rule is \"keep\": without it nobody can read or measure the picture."),
+    gone.sort(key=lambda one: one[0].startswith("(0002"))          # what lies at the top is named first
+    for action, words in (("keep", "Its rule is \"keep\": you delete more than what has no rule, and readers need it."),
                           ("empty", "Its rule is \"empty\": the element stays (readers look for it), only its value goes."),
                           ("replace", "Its rule is \"replace\": the element stays, with a new value."), ("shift", "Its rule is \"shift\": the date moves, it does not go.")):
         lost = [one for one in gone if one[2] == action]
@@ -417,6 +424,19 @@ def names_only(file, rules, key):
     return output.getvalue()
 
 
+@wrong("`clean` does nothing until it is called")
+def never_walked(file, rules, key):
+    study = pydicom.dcmread(io.BytesIO(file))
+
+    def clean(dataset, element):
+        del dataset[element.tag]
+
+    study.PatientIdentityRemoved = "YES"
+    output = io.BytesIO()
+    study.save_as(output)
+    return output.getvalue()
+
+
 @wrong("still stands in a private element")
 def private_kept(file, rules, key):
     return cleaned(file, rules, key, skip=("private",))
@@ -440,6 +460,11 @@ def nothing_emptied(file, rules, key):
 @wrong("(0008,0030) StudyTime is gone")
 def empty_is_removed(file, rules, key):
     return cleaned(file, {keyword: rule for keyword, rule in rules.items() if rule != "empty"}, key)
+
+
+@wrong("you delete more than what has no rule")
+def keep_forgotten(file, rules, key):
+    return cleaned(file, {keyword: rule for keyword, rule in rules.items() if rule != "keep" or keyword == "TransferSyntaxUID"}, key)
 
 
 @wrong("not every UID tells of a patient")
@@ -543,7 +568,7 @@ def as_whole_numbers(file, rules, key):
     return output.getvalue()
 
 
-@wrong("Your code stopped with KeyError")
+@wrong("one in a sequence lies in the dataset that `walk` hands you")
 def deletes_from_the_top(file, rules, key):
     study = pydicom.dcmread(io.BytesIO(file))
 

@@ -3,7 +3,7 @@ import numpy as np
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 7, 2
 hints = [
     "A picture's first index is the row, which says how far down; a box begins with left. Which number of the box counts rows?",
     "`clean[..., top:bottom, left:right] = black` reaches every frame: `...` stands for all axes before the last two. What does Python make of left = -3?",

@@ -4,7 +4,7 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 15, 3
+points, minutes, difficulty = 4, 12, 3
 without = ["pydicom", "skimage"]
 hints = [
     "Three steps, in this order: stored numbers to real values, real values to [0, 1], and at the very end perhaps upside down.",
@@ -21,16 +21,17 @@ def to_unit_range(stored, header, low=None, high=None):
 
     stored: (rows, columns) whole numbers, as pixel_array gives them.
     header: a dict with BitsStored, PixelRepresentation (1: signed, 0: not)
-      and PhotometricInterpretation; perhaps RescaleSlope (if absent: 1,
-      never negative) and RescaleIntercept (if absent: 0).
+      and PhotometricInterpretation; perhaps with RescaleSlope (above 0)
+      and RescaleIntercept, both read for you.
     low, high: the real values, after the rescale, that become 0 and 1;
       what lies beyond is clipped. If None: the smallest and the largest
       number that so many bits can hold, rescaled too.
     MONOCHROME1: large is dark, so at the end 0 and 1 change places.
     Returns a float32 tensor (1, rows, columns).
     """
+    slope = header.get("RescaleSlope", 1)           # 1 where it is absent
+    intercept = header.get("RescaleIntercept", 0)
     # BEGIN SOLUTION
-    slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
     if low is None:
         bits, signed = header["BitsStored"], header["PixelRepresentation"]
         low = slope * (-2 ** (bits - 1) if signed else 0) + intercept
@@ -113,7 +114,11 @@ def check(answer, random):
     suspect(close(unit_ct, by_hand(ct, scanner, None, None).float(), 1e-5), "low and high were given here, and you did not use them.")
     suspect(close(unit_ct, ((slope * x + intercept - low) / (high - low)).float(), 1e-4), "With low and high, some pixels left [0, 1]: what lies beyond is clipped.")
     suspect(unit_ct.std() > 0 and close(unit_ct, (x.clamp(low, high) - low).float() / (high - low), 1e-5), "You clipped before the rescale.")
-    expect("real values between low and high", close(unit_ct, expected_ct.float(), 1e-5), "With low and high the values are not right yet.",
+    water, expected_water = answer(ct, scanner, 0.0, high), by_hand(ct, scanner, 0.0, high)
+    expect_like(water, expected.float())
+    suspect(close(water, by_hand(ct, scanner, intercept, high).float(), 1e-5), "Here low was 0.0, and you took the smallest of the bits instead: to `if` and `or` "
+            "zero is as false as None. Ask `low is None`.")
+    expect("real values between low and high", close(water, expected_water.float(), 1e-5) and close(unit_ct, expected_ct.float(), 1e-5), "With low and high the values are not right yet.",
            points=1, got=unit_ct, expected=expected_ct)
     whole_numbers = {**plain, "RescaleSlope": 2, "RescaleIntercept": -1024}      # where uint16 stays uint16 there is no minus
     rescaled, expected_rescaled = answer(stored, whole_numbers), by_hand(stored, whole_numbers, None, None)
@@ -254,6 +259,15 @@ def stays_unsigned(stored, header, low=None, high=None):
         low, high = -half, 2 ** header["BitsStored"] - 1 - half
     unit = torch.tensor(((values - low) / (high - low)).clip(0, 1), dtype=torch.float32)[None]
     return 1 - unit if header["PhotometricInterpretation"] == "MONOCHROME1" else unit
+
+
+@wrong("Ask `low is None`")
+def zero_is_false(stored, header, low=None, high=None):
+    slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
+    half = 2 ** (header["BitsStored"] - 1) if header["PixelRepresentation"] else 0
+    low = low or slope * -half + intercept
+    high = high or slope * (2 ** header["BitsStored"] - 1 - half) + intercept
+    return variant(stored, header, low, high)
 
 
 @wrong("This file is MONOCHROME1")

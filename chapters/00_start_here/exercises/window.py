@@ -5,7 +5,7 @@ from pydicom.pixels import apply_windowing
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 8, 2
 without = ["pydicom", "skimage"]
 hints = [
     "Write down three values: the one at which black ends, the one at which white begins, and the one that becomes middle gray, 0.5.",
@@ -69,6 +69,7 @@ def check(answer, random):
     suspect(is_line((x - center) / width + .5), "That is LINEAR_EXACT, another function of the standard. LINEAR has half a value less in the center, "
             "and one less in the width.")
     suspect(is_line((x - center) / (width - 1) + .5), "The width is right. The line's middle is not the center, but half a value below it.")
+    suspect(is_line((x - center - .5) / (width - 1) + .5), "Mind the brackets: center - 0.5 is subtracted as a whole, so that its half comes back with a plus.")
     suspect(is_line((x - (center - .5)) / width + .5), "The middle is right. Divide by width - 1: as many steps as there are between `width` values.")
     suspect(is_line((x - (center - .5)) / (width - 1)), "Your black begins at the center: the center is the middle of the window, and shows 0.5.")
     suspect(is_line((x - (center - .5)) / (2 * (width - 1)) + .5) or is_line((x - center) / (2 * width) + .5),
@@ -161,6 +162,11 @@ def no_half(values, center, width):
     return np.clip((values - float(center)) / (width - 1) + 0.5, 0, 1)
 
 
+@wrong("Mind the brackets")
+def half_subtracted(values, center, width):
+    return np.clip((values - center - 0.5) / (width - 1) + 0.5, 0, 1)
+
+
 @wrong("Your black begins at the center")
 def from_the_center(values, center, width):
     return np.clip((values - (center - 0.5)) / (width - 1), 0, 1)
@@ -188,6 +194,21 @@ def wraps(values, center, width):
     if width == 1:
         return (values > center - 0.5).astype(float)
     return np.clip((values - center + 0.5) / (width - 1) + 0.5, 0, 1)
+
+
+@wrong("neither true nor false")
+def one_if_for_all(values, center, width):
+    shown = (values - (center - 0.5)) / (width - 1) + 0.5
+    if shown < 0:
+        shown = 0
+    return shown
+
+
+@wrong("The numbers should be float64, yours are bool")
+def true_and_false(values, center, width):
+    if width == 1:
+        return values > center - 0.5
+    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
 
 
 @wrong("you divided 0 by 0")
