@@ -26,6 +26,7 @@ EXPLAINED = {
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
     "'Tensor' object has no attribute 'training'": "Something wants a network and got numbers: `network(images)` is its answer, `network` the network.",
     "'function' object has no attribute 'training'": "torchattacks wants a network, a torch.nn.Module. A function is enough for fgsm, which only calls `model(images)`.",
+    "expanded size of the tensor (0) must match": "Something was written into an empty place: a slice up to `-p` is empty where p is 0.",
     "must be greater or equal to the number of dim": "Many numbers were put in a place for one: did you forget to add them up, by `.sum()`?",
     "torch.return_types.max": "`.max(1)` returns two things, the largest values and where they stand: `.max(1).values` are the first.",
     "modified by an inplace operation": "Weights moved between the forward pass and `backward()`: first `backward()`, then the optimizer's `step()`.",

@@ -52,7 +52,7 @@ def check(answer, random):
         suspect(close(threshold, surest[count - needed]),
                 f"With this threshold {share:.0%} of the images are answered; it should be at least {keep:.0%}. You counted from the least sure.")
         suspect(close(threshold, surest[needed]),
-                f"This keeps {share:.0%} of the images, one image more than needed: a larger threshold is possible. Where does counting begin?")
+                f"This keeps {share:.0%} of the images, one image more than needed: a larger threshold is possible. Where does counting begin, and do you compare by `>=`?")
         suspect(surest[needed - 1] > threshold > surest[needed] and not close(threshold, surest[needed - 1]),
                 "Your threshold lies between two confidences. The largest that keeps enough is one of `confidences`: of the last image that is answered.")
         suspect(needed > keep * count and close(threshold, surest[needed - 2]),
@@ -99,7 +99,7 @@ def ascending(confidences, keep):
     return confidences.sort().values[math.ceil(keep * len(confidences)) - 1].item()
 
 
-@wrong("Where does counting begin?")
+@wrong("Where does counting begin, and")
 def counts_from_zero(confidences, keep):
     ordered = confidences.sort(descending=True).values
     return ordered[min(math.ceil(keep * len(ordered)), len(ordered) - 1)].item()

@@ -60,6 +60,8 @@ def check(answer, random):
     suspect(close(plain, slide(image, kernels.flip(2, 3))), "You turned the kernel upside down and left to right. That is the convolution of mathematics; "
             "what deep learning calls so does not flip (it is a cross-correlation). The kernel lies on the patch as it is.", got=plain, expected=expected)
     suspect(close(plain, slide(image, kernels.transpose(2, 3))), "Rows and columns of your kernel are swapped: `i` counts rows, the second-last axis, `j` columns.")
+    suspect(not plain[:, 0].any() and not plain[:, :, 0].any() and close(plain[:, 1:, 1:], expected[:, 1:, 1:], 1e-5),
+            "The first row and the first column of your output are still empty. Python counts from 0: `range(n)` is 0, 1, ..., n - 1.")
     for channel, word in ((0, "first"), (1, "last")):
         suspect(close(plain, slide(image[[channel]], kernels[:, [channel]])),
                 f"Only the {word} channel counts in your output: " + ("the others must be added." if channel == 0 else
@@ -78,6 +80,8 @@ def check(answer, random):
     padded = answer(image, kernels, 1)
     expected = slide(image, kernels, 1)
     suspect(has_shape(padded, *plain.shape), "With padding=1 your output is as small as without: the zeros around the image are missing.")
+    suspect(has_shape(padded, 3, 4, 5), "Your zeros lie left and right only. `functional.pad` takes four numbers for four sides: left, right, top, bottom.")
+    suspect(has_shape(padded, 3, 6, 3), "Your zeros lie above and below only: the left and the right side want some, too.")
     suspect(has_shape(padded, 3, 5, 4), "With padding=1 your image grew by one row and one column. There are two more of each: one on either side.")
     expect_like(padded, expected)
     for what, sides in (("below and to the right", (0, 2, 0, 2)), ("above and to the left", (2, 0, 2, 0))):
@@ -151,6 +155,33 @@ def off_by_one(image, kernels, padding=0):
         for j in range(output.shape[2]):
             output[:, i, j] = (padded[:, i:i + height, j:j + width] * kernels).sum((1, 2, 3))
     return output
+
+
+@wrong("Python counts from 0")
+def counts_from_one(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for i in range(1, output.shape[1]):
+        for j in range(1, output.shape[2]):
+            output[:, i, j] = (padded[:, i:i + height, j:j + width] * kernels).sum((1, 2, 3))
+    return output
+
+
+@wrong("Your zeros lie left and right only")
+def two_sides_padded(image, kernels, padding=0):
+    padded = functional.pad(image, (padding, padding))
+    patches = padded.unfold(1, kernels.shape[2], 1).unfold(2, kernels.shape[3], 1)
+    return torch.einsum("chwuv,kcuv->khw", patches, kernels)
+
+
+@wrong("a slice up to `-p` is empty where p is 0")
+def minus_nothing(image, kernels, padding=0):
+    channels, h, w = image.shape
+    padded = torch.zeros(channels, h + 2 * padding, w + 2 * padding)
+    padded[:, padding:-padding, padding:-padding] = image
+    patches = padded.unfold(1, kernels.shape[2], 1).unfold(2, kernels.shape[3], 1)
+    return torch.einsum("chwuv,kcuv->khw", patches, kernels)
 
 
 @wrong("as large as the image")

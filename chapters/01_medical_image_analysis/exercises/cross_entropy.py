@@ -69,6 +69,8 @@ def check(answer, random):
     suspect(type(result) is float, "You return a plain number, which has no slopes any more: training must ask this loss for its gradient. Leave out `.item()`.")
     suspect(type(result) is torch.Tensor and tuple(result.shape) == (n,), "You return one loss an image. Training wants one number for the batch: their mean.")
     suspect(type(result) is torch.Tensor and tuple(result.shape) == (n, classes), "You return a number for each image and class. Pick the label's, then take the mean.")
+    suspect(bad(result) and bool(result.isinf()), "Logits of a few units give you infinity. Did you take a fixed number, such as 1000, from all of them? Then "
+            "exp(-1000) is stored as 0, and log(0) is infinite. Take a number that fits the logits.")
     expect_like(result, torch.tensor(0.0))
 
     def is_value(value):
@@ -258,6 +260,12 @@ def base_two(logits, labels):
 @wrong("Leave out `.item()`")
 def plain_number(logits, labels):
     return (torch.logsumexp(logits, 1) - logits[torch.arange(len(labels)), labels]).mean().item()
+
+
+@wrong("Did you take a fixed number")
+def fixed_shift(logits, labels):
+    shifted = logits - 1000
+    return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
 
 
 @wrong("changed its argument `logits` in place")

@@ -7,7 +7,7 @@ from torch.nn import functional
 from medcrypt_lab import models
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 15, 2
+points, minutes, difficulty = 3, 10, 2
 changes = ["model"]
 hints = [
     "Say it in words first: old slopes away, guess, how wrong was it, slopes, one step down. Which call stands for which?",
@@ -22,7 +22,8 @@ after = ("These lines train anything, up to the largest networks of today. Turn 
 def training_step(model, batches, learning_rate):
     """Take one training step for each batch: the model learns in place.
 
-    model: takes images, returns logits; comes in evaluation mode.
+    model: takes images, returns logits; comes in evaluation mode and may
+    stay in training mode.
     batches: a list of pairs (images, labels).
     Returns the list of the losses, plain numbers, each before its step.
     """
@@ -92,7 +93,8 @@ def check(answer, random):
     def still(weights):
         return close(weights, [weight.detach() for weight in model.parameters()], 1e-7)
 
-    suspect(still(found), "No weight has moved. Slopes must be there when the optimizer steps: first `backward()`, then `step()`, and nothing that clears them in between.")
+    suspect(still(found), "No weight has moved. Slopes must be there when the optimizer steps: first `backward()`, then `step()`, and nothing that clears them in between. "
+            "(By hand: `weight = weight - ...` makes a new tensor and leaves the network's as it is.)")
     suspect(are(descend(model, batches, rate, stale=True)), "Your first step is right, the later ones are not: each `backward()` adds to the slopes of the batch before. "
             "`optimizer.zero_grad()` clears them.")
     suspect(are(descend(model, batches, rate, sign=-1)), lambda: "You went up: the weights moved along the slope, so that the loss grows. Training goes down.")

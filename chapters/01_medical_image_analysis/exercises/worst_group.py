@@ -59,10 +59,14 @@ def check(answer, random):
         suspect(close(share, overall), "That is the accuracy over all hospitals together: the average that hides the worst one.")
         suspect(group == best and close(share, 1 - shares[best]), "You look for the largest share of errors, and found the smallest: what you return is the share that is wrong.")
         suspect(group == worst and close(share, 1 - accuracy), "The hospital is right. But you return the share of its images that is wrong; accuracy is the share that is right.")
+        suspect(group in shares and close(share, int((right & (groups == group)).sum()) / len(labels)),
+                f"You divided what is right in hospital {short(group)} by the images of all hospitals. Divide by its own: a small hospital is not a bad one.")
         suspect(group == best, f"Hospital {best} is the best one. Look for the smallest share.")
         suspect(close(share, 100 * accuracy, 1e-3), "This is a percentage; return a part of one, such as 0.6.")
         suspect(group == list(shares).index(worst) and group not in shares,
                 f"There is no hospital {group}: that is the place in the list of hospitals. Return the number that stands there.")
+        suspect(group not in shares, lambda: f"No image is of hospital {short(group)}. The hospitals' numbers are any, not 0, 1, 2 and so on: "
+                "`groups.unique()` lists those that occur.")
         suspect(group == most_errors, f"Hospital {group} makes the most errors, and has the most images. Compare shares, not counts.")
         results.append(result)
     (one, other), (first, second) = zip(*results)
@@ -129,6 +133,23 @@ def most_errors(guesses, labels, groups):
     counts = {int(k): ((guesses != labels) & (groups == k)).sum().item() for k in groups.unique()}
     group = max(counts, key=counts.get)
     return group, (guesses == labels)[groups == group].float().mean().item()
+
+
+@wrong("lists those that occur")
+def as_if_numbered(guesses, labels, groups):
+    worst, lowest = 0, 1.0
+    for group in range(len(groups.unique())):
+        share = (guesses == labels)[groups == group].float().mean().item()
+        if share < lowest:
+            worst, lowest = group, share
+    return worst, lowest
+
+
+@wrong("Divide by its own")
+def of_all_images(guesses, labels, groups):
+    shares = {int(k): ((guesses == labels) & (groups == k)).float().mean().item() for k in groups.unique()}
+    group = min(shares, key=shares.get)
+    return group, shares[group]
 
 
 @wrong("That is what 0 / 0 gives")
