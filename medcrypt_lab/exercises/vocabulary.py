@@ -89,7 +89,7 @@ def _bare(dtype):
 
 
 def _hint_item(result):
-    return " A tensor with one number becomes that number by .item()." if hasattr(result, "item") else ""
+    return " One number of torch's or numpy's becomes a plain one by .item()." if hasattr(result, "item") else ""
 
 
 def _not_finite(values):

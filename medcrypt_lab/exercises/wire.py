@@ -136,6 +136,8 @@ def kind_of(value):
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             noun = "tensor" if "torch" in type(value).__module__ else "array"
             dtype = str(value.dtype).replace("torch.", "")
+            if noun == "array" and value.shape == ():
+                return f"a number of numpy's ({dtype})"
             return f"{'an' if dtype[0] in 'aeiou' else 'a'} {dtype} {noun} of shape {tuple(value.shape)}"
     except Exception:
         return f"a {type(value).__name__}"

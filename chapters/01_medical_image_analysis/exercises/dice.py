@@ -18,11 +18,13 @@ after = ("Nobody agreed on the empty case. Some programs say 1, some 0, some lea
 def dice(found, truth):
     """The mean Dice overlap of masks with their truth (eq. 1).
 
-    found, truth: bool tensors (n, height, width).
+    found, truth: bool tensors (n, height, width). mask.sum() counts the
+    pixels of a mask (np.sum(mask) stops with an error), a & b is both.
     Each image has a Dice of its own:
       both masks empty: 1.0 (nothing there, nothing found);
       only one of them empty: 0.0.
-    Returns the mean over the n images, a plain number from 0 to 1.
+    Returns the mean over the n images, a plain number from 0 to 1: of
+    a tensor with one number, .item() is that.
     """
     # BEGIN SOLUTION
     both = (found & truth).sum((1, 2))
@@ -94,7 +96,8 @@ def check(answer, random):
     expect_like(empty, 0.5)
     suspect(close(empty, 0), "Both masks are empty and you return 0: a healthy brain in which nothing was found is as good as it gets, 1.0.")
     missed, invented = (answer(*draw(random, [counts])) for counts in ((9, 0, 0), (0, 9, 0)))
-    expect_like([missed, invented], [0.5, 0.5])
+    for one_empty in (missed, invented):
+        expect_like(one_empty, 0.5)
     suspect(close(missed, 1) or close(invented, 1), "Only one of the masks is empty and you return 1: a whole tumor was missed, or invented. That is 0.0.")
     expect("both empty is 1.0, one empty is 0.0", close([empty, missed, invented], [1, 0, 0], 1e-5),
            lambda: f"Both masks empty: {empty:.3g} (should be 1); only the found one empty: {missed:.3g} (0); only the true one empty: {invented:.3g} (0).", points=1)
@@ -131,6 +134,12 @@ def with_a_tiny_term(found, truth):
     both = (found & truth).sum((1, 2))
     sizes = found.sum((1, 2)) + truth.sum((1, 2))
     return float(((2 * both + 1e-7) / (sizes + 1e-7)).mean())
+
+
+@wrong("Your code stopped with TypeError", "ask the tensor itself")
+def by_numpy(found, truth):
+    import numpy
+    return float(2 * numpy.sum(found & truth) / (numpy.sum(found) + numpy.sum(truth)))
 
 
 @wrong("which is 0 / 0")

@@ -25,10 +25,13 @@ def hausdorff95(found, truth, spacing=(1.0, 1.0), percent=95):
     From each contour pixel of the one mask measure the distance to the
     nearest contour pixel of the other, and take the percentile (with
     np.percentile); then the other way round. Returns the larger of the
-    two, a plain number. Both masks empty: 0.0. One of them empty: the
-    diagonal of the picture in mm, np.hypot(its height, its width).
+    two as a plain number, float(...). Both masks empty: 0.0. One of them
+    empty: the picture's diagonal in mm, np.hypot(its height, its width).
     """
     # An edge is what a one-pixel peeling (erosion) takes away.
+    # np.argwhere(edge): the rows and columns of its pixels. Faster:
+    # ndimage.distance_transform_edt(picture, sampling=spacing) holds, at
+    # each pixel, the distance to the nearest False of a bool picture.
     masks = [found, truth]
     edges = [mask & ~ndimage.binary_erosion(mask) for mask in masks]
     # BEGIN SOLUTION
@@ -49,6 +52,13 @@ def contour(mask):
     around = np.pad(mask, 1)
     inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     return np.argwhere(mask & ~inner)
+
+
+def edge_of(points, shape):
+    """The bool picture in which only these pixels are True."""
+    edge = np.zeros(shape, bool)
+    edge[tuple(points.T)] = True
+    return edge
 
 
 def nearest(here, there, spacing=(1.0, 1.0)):
@@ -96,9 +106,11 @@ def check(answer, random):
         swapped = [nearest(here, there, spacing[::-1]), nearest(there, here, spacing[::-1])]
         all_found, all_truth = np.argwhere(found), np.argwhere(truth)
         filled = [nearest(all_found, all_truth, spacing), nearest(all_truth, all_found, spacing)]
-        suspect(is_(max(np.percentile(d, 95) for d in plain)), "You count pixels, not millimeters: spacing does not enter. `sampling=spacing` puts it into the distance map.")
+        suspect(is_(max(np.percentile(d, 95) for d in plain)), "You count pixels, not millimeters: spacing does not enter. Multiply rows and columns by it before you measure, "
+                "or hand `sampling=spacing` to distance_transform_edt.")
         suspect(any(is_(factor * max(np.percentile(d, 95) for d in plain)) for factor in (*spacing, np.mean(spacing))), "You measured in pixels and multiplied by one number in "
-                "the end. A way along rows counts otherwise than one along columns: hand `sampling=spacing` to the distance map.")
+                "the end. A way along rows counts otherwise than one along columns: "
+                "multiply them before you measure, or hand `sampling=spacing` to distance_transform_edt.")
         suspect(is_(max(np.percentile(d, 95) for d in swapped)), "Height and width are exchanged: the first value of `spacing` belongs to the rows.")
         suspect(is_(np.percentile(np.concatenate([out, back]), 95)), "You put both lists of distances into one before taking the percentile. MedPy does so; here each direction has "
                 "its own percentile, and the larger one counts: a missed lesion must not be outvoted by a long contour.")
@@ -107,7 +119,10 @@ def check(answer, random):
         suspect(is_(max(np.percentile(out, .95), np.percentile(back, .95))), "np.percentile counts from 0 to 100: with 0.95 you took nearly the smallest distance.")
         suspect(is_(max(out.mean(), back.mean())), "That is the mean distance, not the 95th percentile.")
         suspect(is_(max(np.percentile(d, 95) for d in filled)), "You let the inner pixels of the masks count, and most of them lie in both, at distance 0. Only the edges count.")
-        suspect(result == 0, "Your distances are all 0. `distance_transform_edt` measures to the nearest False, so hand it `~edge`, and read it at the *other* edge.")
+        suspect(result == 0, "You return 0, though the outlines differ. If you use `distance_transform_edt`: it measures to the nearest False, so hand it `~edge`, "
+                "and read it at the *other* edge.")
+        everywhere = [ndimage.distance_transform_edt(~edge_of(points, found.shape), sampling=spacing) for points in (here, there)]
+        suspect(is_(max(np.percentile(d, 95) for d in everywhere)), "You took the percentile over the whole picture. Only the pixels of the *other* edge are asked: `distances[other]`.")
         results.append(result)
         expecteds.append(expected)
         outs.append(float(np.percentile(out, 95)))
@@ -131,9 +146,7 @@ def check(answer, random):
     largest = answer(found, truth, percent=100)
     expect_like(largest, 2.5)
     suspect(close(largest, answer(found, truth)), "With percent=100 you return the same as with 95: your 95 is written into the function.")
-    edges = np.zeros((2, *found.shape), bool)
-    for edge, mask in zip(edges, (found, truth)):
-        edge[tuple(contour(mask).T)] = True
+    edges = [edge_of(contour(mask), mask.shape) for mask in (found, truth)]
     expect("100 percent: scikit-image's Hausdorff distance", close(largest, float(hausdorff_distance(*edges)), 1e-6),
            "With percent=100 the result should be the Hausdorff distance.", points=1, got=largest, expected=float(hausdorff_distance(*edges)))
 
@@ -143,7 +156,8 @@ def check(answer, random):
     one_empty = [answer(nothing, truth, spacing), answer(found, nothing, spacing)]
     suspect(close(one_empty[0], 0.0) or close(one_empty[1], 0.0), "One mask is empty and you return 0, as if all were well. Nothing was found, or all was invented: "
             "the worst distance there is, the diagonal.")
-    expect_like(one_empty, [2.5, 2.5])
+    for value in one_empty:
+        expect_like(value, 2.5)
     suspect(close(one_empty, [50.0, 50.0]), "Your diagonal is counted in pixels: multiply height and width by their spacing first.")
     expect("empty masks", close([neither, *one_empty], [0.0, float(np.hypot(60, 60)), float(np.hypot(60, 60))], 1e-6),
            lambda: f"Both empty: {neither:.3g} (should be 0); one of them empty: {one_empty[0]:.3g} and {one_empty[1]:.3g} (the diagonal, {np.hypot(60, 60):.3g}).", points=1)
@@ -241,6 +255,13 @@ def forgot_not(found, truth, spacing=(1.0, 1.0), percent=95):
     there = np.percentile(ndimage.distance_transform_edt(edges[1], sampling=spacing)[edges[0]], percent)
     back = np.percentile(ndimage.distance_transform_edt(edges[0], sampling=spacing)[edges[1]], percent)
     return float(max(there, back))
+
+
+@wrong("over the whole picture")
+def not_at_the_edge(found, truth, spacing=(1.0, 1.0), percent=95):
+    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (found, truth)]
+    maps = [ndimage.distance_transform_edt(~edge, sampling=spacing) for edge in edges]
+    return float(max(np.percentile(distances, percent) for distances in maps))
 
 
 @wrong("found but for a hole")

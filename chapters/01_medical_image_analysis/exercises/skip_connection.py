@@ -20,9 +20,11 @@ def skip_connection(deep, shallow):
     deep: float32 (n, a, height, width), from lower in the U.
     shallow: float32 (n, b, taller, wider), about twice as large;
     its sides may be odd.
-    Enlarges `deep` to the size of `shallow` by repeating pixels
-    (functional.interpolate, mode "nearest", which is its default).
+    Enlarges `deep` to the size of `shallow` by repeating pixels:
+    functional.interpolate(maps, size=(height, width)), whose default
+    is mode "nearest".
     Returns (n, a + b, taller, wider): deep's channels, then shallow's.
+    torch.cat([one, other], axis) joins tensors along an axis.
     """
     # BEGIN SOLUTION
     larger = functional.interpolate(deep, size=shallow.shape[-2:])

@@ -19,7 +19,8 @@ after = ("The slope of cross-entropy at a pixel depends on that pixel alone. Tha
 def soft_dice_loss(logits, truth, smooth=1.0):
     """1 - Dice, with probabilities in place of yes and no (eq. 2).
 
-    logits: float32 (n, height, width); truth: bool, the same shape.
+    logits: float32 (n, height, width); truth: bool, the same shape,
+    where True counts as 1 in `probability * truth` and in a sum.
     All n images count as one large picture.
     Returns a tensor with one number, so that PyTorch can go on from it.
     """
@@ -34,6 +35,7 @@ def dice_slopes(logits, truth):
     """How fast soft_dice_loss grows with each logit.
 
     Returns a tensor of the logits' shape: what training goes against.
+    torch.autograd.grad(loss, logits)[0] walks back to the slopes.
     """
     logits = logits.clone().requires_grad_(True)
     # BEGIN SOLUTION
@@ -95,6 +97,9 @@ def check(answer, random):
         suspect(is_(1 - (2 * (p * g).mean() + 1).double() / (p.mean() + g.mean() + 1).double()), "You took means for sums. Then `smooth` = 1 is as much as all pixels together "
                 "and drowns the tumor.")
         suspect(is_(torch.nn.functional.binary_cross_entropy_with_logits(logits, g).double()), "That is cross-entropy.")
+        above, below = 2 * (p * g).sum() + 1, p.sum() + g.sum() + 1
+        suspect(any(is_(value.double()) for value in (1 - 2 * (p * g).sum() + 1 / below, 1 - above / p.sum() + g.sum() + 1, 1 - 2 * (p * g).sum() + 1 / p.sum() + g.sum() + 1)),
+                "Brackets are missing: Python divides only what stands next to the `/`. Put all that is above the line into one pair, all that is below into another.")
         losses.append(float(result))
         expecteds.append(float(loss))
     expect("equals the formula", close(losses, expecteds, 1e-5), "This is not yet formula (2).", points=1, got=tuple(losses), expected=tuple(expecteds))
@@ -103,7 +108,8 @@ def check(answer, random):
     suspect(close(other, result, 1e-6), "With smooth = 20 you return the same as with 1: your 1 is written into the formula.")
     healthy = torch.zeros_like(truth)
     sure, unsure = answer(logits - 30, healthy), answer(logits, healthy)
-    expect_like([sure, unsure], [torch.tensor(.5)] * 2)
+    for value in (sure, unsure):
+        expect_like(value, torch.tensor(.5))
     expect("an empty truth, and `smooth`", close(other.double(), by_hand(logits, truth, 20.0)[0], 1e-5) and close(sure, torch.tensor(0.), 1e-4)
            and close(unsure.double(), by_hand(logits, healthy)[0], 1e-5),
            lambda: f"With an empty truth and a network that says no everywhere the loss should be 0; yours is {float(sure):.3f}.", points=1)
@@ -113,9 +119,11 @@ def check(answer, random):
         logits, truth = random.tensor(n, 5, 4, low=-2, high=2), random.tensor(n, 5, 4) < .3
         truth[0, 2, 1], truth[0, 3, 2] = True, False
         slopes, wanted = answer.dice_slopes(logits, truth), by_hand(logits, truth)[1].float()
+        suspect(slopes is None, "`dice_slopes` returns nothing. Is there a `return`? And if you called .backward(): the slopes lie in `logits.grad`, not in the loss's.")
         if isinstance(slopes, tuple):
             suspect(len(slopes) == 1, "`torch.autograd.grad` returns a tuple, also for one gradient: `dice_slopes` should return its first value, [0].")
         expect_like(slopes, logits)
+        suspect(close(slopes, logits), "You return the logits themselves. Asked for is how fast the loss grows with each of them.")
         suspect(not slopes.any(), "All your slopes are zero: the loss does not move when a logit does. Is there a threshold in it, or did you detach it?")
         suspect(close(slopes, -wanted, 1e-6), "These are minus the slopes. Training subtracts them itself.")
         suspect(close(slopes, wanted.sign()), "You took the sign only: training needs the size as well.")
@@ -229,6 +237,27 @@ def detached(logits, truth, smooth=1.0):
 def two_times_all(logits, truth, smooth=1.0):
     p = torch.sigmoid(logits)
     return 1 - 2 * ((p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)
+
+
+@wrong("Brackets are missing")
+def no_brackets(logits, truth, smooth=1.0):
+    p = torch.sigmoid(logits)
+    return 1 - 2 * (p * truth).sum() + smooth / (p.sum() + truth.sum() + smooth)
+
+
+@wrong("not in the loss's", of="dice_slopes")
+def grad_of_the_loss(logits, truth):
+    logits = logits.clone().requires_grad_(True)
+    loss = soft_dice_loss(logits, truth)
+    loss.backward()
+    return loss.grad
+
+
+@wrong("You return the logits themselves", of="dice_slopes")
+def forgot_grad(logits, truth):
+    logits = logits.clone().requires_grad_(True)
+    soft_dice_loss(logits, truth).backward()
+    return logits
 
 
 @wrong("should return its first value, [0]", of="dice_slopes")
