@@ -557,7 +557,7 @@ def test_conda_file_lists_the_same_packages():
     assert str(project()["requires-python"]) in str(python.specifier)
 
 
-IMPORT_NAMES = {"pycryptodome": "Crypto", "pillow": "PIL"}
+IMPORT_NAMES = {"pycryptodome": "Crypto", "pillow": "PIL", "scikit-image": "skimage", "scikit-learn": "sklearn"}
 
 
 def test_installed_set_imports_and_is_the_locks():
