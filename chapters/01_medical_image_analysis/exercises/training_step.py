@@ -136,7 +136,7 @@ def slopes_by_hand(model, batches, learning_rate):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter -= learning_rate * parameter.grad
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses
 
 
