@@ -114,7 +114,7 @@ def lessons():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             book = json.loads(path.read_text(encoding="utf-8"))
             cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
-            exercises, predictions = ([id for cell in cells for id in IN_CELLS[word].findall(cell)] for word in ("exercise", "predict"))
+            exercises, predictions = (list(dict.fromkeys(id for cell in cells for id in IN_CELLS[word].findall(cell))) for word in ("exercise", "predict"))
             found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, set().union(*map(_names, cells)), path))
     return found
 

@@ -6,7 +6,7 @@ from pydicom.pixels import apply_windowing
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
 points, minutes, difficulty = 3, 8, 2
-without = ["pydicom", "skimage"]
+without = ["pydicom", "skimage", "medcrypt_lab.generators"]
 hints = [
     "Write down three values: the one at which black ends, the one at which white begins, and the one that becomes middle gray, 0.5.",
     "The straight line is `(values - (center - 0.5)) / (width - 1) + 0.5`; beyond 0 and 1 it is cut off. What does it do when width is 1?",
