@@ -146,6 +146,21 @@ def check(answer, random):
     expect("equals the count by hand", close(results, expected),
            lambda: f"At the levels {[round(level, 2) for level in plans[0][3]]} it should be {[round(v, 2) for v in expected[:5]]}, "
                    f"you gave {[round(float(v), 2) for v in results[:5]]}.", points=3)
+    # Lesions that overlap: a mark in both finds one of them, and the second mark the other; equal boxes in two images are two lesions.
+    left, top = float(random.randrange(1, 20)), float(random.randrange(1, 20))
+    inner, outer = [left + 4, top + 4, left + 12, top + 12], [left, top, left + 20, top + 20]
+    mark = [left + 6, top + 6, left + 10, top + 10]
+    once, twice, equal = (answer(marks, truth, [0.5]) for marks, truth in (
+        ([[(0.9, mark)], []], [[inner, outer], []]), ([[(0.9, mark), (0.8, mark)], []], [[inner, outer], []]),
+        ([[(0.9, mark)], [(0.8, mark)]], [[inner], [inner]])))
+    for curve in (once, twice, equal):
+        expect_like(curve, [0.5])
+    suspect(close(results, expected) and close(once, [1.0]), "Two lesions overlap, a mark lies in both, and with you it finds both. One mark finds one lesion: stop at the first.")
+    suspect(close(results, expected) and close(twice, [0.5]), "Two lesions overlap, and two marks lie in both. The second mark should find the second lesion: the first is "
+            "found already, so look for one that is not.")
+    suspect(close(results, expected) and close(equal, [0.5]), "Two images hold a lesion with the same box, and with you finding one finds the other. Remember the image, too.")
+    expect("overlapping lesions, one mark each", close(once, [0.5]) and close(twice, [1.0]) and close(equal, [1.0]),
+           lambda: f"Two lesions that overlap: one mark in both finds half of them, two marks both; you gave {[float(v) for v in (*once, *twice)]}.")
     silent = answer([[], []], [[[1.0, 1.0, 5.0, 5.0]], []], [0.5, 1.0])
     expect_like(silent, [0.5, 0.5])
     alarm = answer([[], [(0.9, [1.0, 1.0, 3.0, 3.0])]], [[[1.0, 1.0, 5.0, 5.0]], []], [0.5, 1.0])
@@ -305,3 +320,29 @@ def below_the_level(detections, lesions, levels):
 @wrong("Expected a list of 5 values")
 def one_number(detections, lesions, levels):
     return sum(swept(detections, lesions, levels)) / len(levels)
+
+
+@wrong("with you it finds both")
+def no_break(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found])
+
+
+@wrong("The second mark should find the second lesion")
+def only_the_first(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside[:1] if pair not in found])
+
+
+def variant(detections, lesions, levels, found_by):
+    """A reader that errs only where lesions overlap. found_by: from those that hold the center and those found before, which are found now."""
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found, alarms, reached = set(), 0, [0.0] * len(levels)
+    for _, image, (left, top, right_, bottom) in ranked:
+        x, y = (left + right_) / 2, (top + bottom) / 2
+        inside = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b]
+        now = found_by(inside, found)
+        found.update(now)
+        alarms += not now
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / sum(map(len, lesions))
+    return reached
