@@ -161,7 +161,7 @@ def test_other_ways_to_print_stand_on_the_card_too(book, capfd):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    import logging, os, subprocess, sys\n    logging.info("logged")\n'
                     '    os.write(1, b"by number\\n")\n    subprocess.run([sys.executable, "-c", "print(\'by another program\')"])\n'
                     '    print("by the back door", file=sys.__stderr__, flush=True)\n    return [2 * v for v in values]\n')
-    book.run("logging.basicConfig(handlers=[], force=True)\n")
+    book.run("logging.basicConfig(level=logging.WARNING, handlers=[], force=True)\n")
     for words in ("INFO:root:logged", "by number", "by another program"):
         assert words in card
     printed = capfd.readouterr()

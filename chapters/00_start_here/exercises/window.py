@@ -6,7 +6,7 @@ from pydicom.pixels import apply_windowing
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
 points, minutes, difficulty = 3, 8, 2
-without = ["pydicom", "skimage", "medcrypt_lab.generators"]
+without = ["pydicom", "skimage"]
 hints = [
     "Write down three values: the one at which black ends, the one at which white begins, and the one that becomes middle gray, 0.5.",
     "The straight line is `(values - (center - 0.5)) / (width - 1) + 0.5`; beyond 0 and 1 it is cut off. What does it do when width is 1?",
@@ -213,7 +213,8 @@ def true_and_false(values, center, width):
 
 @wrong("you divided 0 by 0")
 def no_threshold(values, center, width):
-    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+    low = center - 0.5 - (width - 1) / 2
+    return ((values - low) / (width - 1)).clip(0, 1)
 
 
 @wrong("exactly center - 0.5 is still black")
