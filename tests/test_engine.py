@@ -613,7 +613,7 @@ def test_a_copy_shares_nothing():
     assert tensor.sum() == 0
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, range(3), print, [[object()]]], ids=str)
+@pytest.mark.parametrize("value", [object(), {1, 2}, range(3), print, [[object()]]], ids=["an object", "a set", "a range", "a function", "an object deep inside"])
 def test_what_is_not_plain_is_refused_by_name(value):
     for way in (wire.plain, encoding.encode):
         with pytest.raises(wire.NotPlain):
