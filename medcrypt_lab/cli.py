@@ -217,6 +217,7 @@ def run_test(options, passed_on):
     try:
         import nbval  # noqa: F401
         import pytest  # noqa: F401
+        import xdist  # noqa: F401
     except ImportError as error:
         raise CourseError(f"The tests need {error.name}: run `python3 course.py test`, which installs it.") from None
     from medcrypt_lab.authoring import build
@@ -227,8 +228,10 @@ def run_test(options, passed_on):
         command = [sys.executable, "-m", "pytest", "-c", str(course / "pyproject.toml"), f"--rootdir={course}",
                    "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", f"--nbval-sanitize-with={course / 'tests' / 'nbval.cfg'}",
                    str(course / "tests"), str(course / "chapters"), folder]
+        # Two processes, a core each; a file stays with one of them, as a notebook's cells must.
+        command += ["--numprocesses=2", "--dist=loadfile"] if (os.cpu_count() or 1) > 1 else []
         command += ["--all"] if options.all else []
-        return subprocess.call([*command, *passed_on], cwd=course)
+        return subprocess.call([*command, *passed_on], cwd=course, env={"OMP_NUM_THREADS": "1", **os.environ})
 
 
 # ---------------------------------------------------------------- build

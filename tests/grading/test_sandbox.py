@@ -20,7 +20,7 @@ from tests.grading import common
 @pytest.fixture(scope="module")
 def worker():
     common.needs_sandbox()
-    with sandbox.Worker(sandbox.Limits(cpu=2, wall=60, memory=1 << 30)) as worker:
+    with sandbox.Worker(sandbox.Limits(cpu=4, wall=60, memory=1 << 30)) as worker:
         yield worker
 
 
