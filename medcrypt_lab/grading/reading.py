@@ -14,6 +14,7 @@ STILL_PYTHON = ("time", "timeit", "capture", "prun")
 SCRIPT_CELL = re.compile(r"^# ?%%.*$|^# In\[[ \d]*\]:.*$", re.M)                 # as VS Code, Spyder, jupytext and nbconvert write them
 EXERCISE_LINE = re.compile(r"""^[ \t]*@(?:\w+\.)?exercise\(\s*["']([\w.]+)""", re.M)
 LONGEST = 200_000           # characters of one cell
+TOO_MUCH = (RecursionError, ValueError)         # for what looks into a syntax tree: too deep, or a number with more digits than Python writes
 
 
 class Unreadable(ValueError):
@@ -73,7 +74,7 @@ def names_bound(node):
     """As source.names_bound; nothing for a statement too deep to look into."""
     try:
         return source.names_bound(node)
-    except RecursionError:
+    except TOO_MUCH:
         return set()
 
 
@@ -81,7 +82,7 @@ def names_bound(node):
 def _names_used(node):
     try:
         return source.names_used(node)
-    except RecursionError:
+    except TOO_MUCH:
         return set()
 
 
@@ -155,7 +156,7 @@ def _copies(every, id, exercise):
 def _is_stub(node, stub):
     try:
         return stub is not None and source.bones(ast.unparse(node)) == source.bones(stub)
-    except RecursionError:
+    except TOO_MUCH:
         return False
 
 
@@ -216,7 +217,7 @@ def tree(functions):
 
     try:
         tell(functions)
-    except (RecursionError, ValueError, MemoryError):          # ValueError: a number with more digits than Python writes
+    except TOO_MUCH:
         return None
     return [hashlib.sha256("\n".join(said).encode("utf-8", "replace")).hexdigest(), count]
 

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from medcrypt_lab import __version__
-from medcrypt_lab.exercises import files, judging
+from medcrypt_lab.exercises import card, files, judging
 from medcrypt_lab.exercises.source import ExerciseText
 
 from . import planning, reading, submissions
@@ -168,9 +168,14 @@ def report(out, results, took=None):
     if results["format"]:
         write(out / f"{results['format']}.csv", table({"canvas": _canvas, "moodle": _moodle}[results["format"]](results)))
     (out / "feedback").mkdir(exist_ok=True)
+    old = set((out / "feedback").glob("*-????????.html"))           # pages of names that are no longer in the class go
     for name, student in results["students"].items():
         if student["files"] or student["results"]:
-            write(out / "feedback" / f"{stem_of(name)}.html", page("feedback", name=name, student=student, **results))
+            path = out / "feedback" / f"{stem_of(name)}.html"
+            write(path, page("feedback", name=name, student=student, **results))
+            old.discard(path)
+    for path in old:
+        path.unlink()
     write(out / "class.html", page("class", **results, **_class(results, took)))
 
 
@@ -259,8 +264,10 @@ def page(template, **content):
 @functools.cache
 def _templates():
     import jinja2
-    return jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                              undefined=jinja2.StrictUndefined)
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                   undefined=jinja2.StrictUndefined)
+    templates.filters["marked"] = card.marked
+    return templates
 
 
 # ---------------------------------------------------------------- taken out
