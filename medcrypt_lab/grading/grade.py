@@ -120,7 +120,8 @@ def one(worker, exercise, copies, known, seed):
     for name, own in found["functions"].items():
         if own != name:
             outcome.notes.append(f"Your function is called {own}; the cells below know it as {name}.")
-    return {**record(exercise, outcome, label), "tree": found["tree"] if list(map(type, found["tree"] or ())) == [str, int] else None}
+    tree = found["tree"]
+    return {**record(exercise, outcome, label), "tree": tree if type(tree) is list and list(map(type, tree)) == [str, int] else None}
 
 
 def judged(worker, exercise, cells, found, known, seed):

@@ -45,13 +45,14 @@ def stem_of(name):
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def write(path, text):
-    """A file whole or not at all."""
+def write(path, text, lasting=True):
+    """A file whole or not at all; lasting: also if the power fails now, which takes a moment."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     with open(unfinished, "w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
     os.replace(unfinished, path)
 
 
@@ -172,7 +173,7 @@ def report(out, results, took=None):
     for name, student in results["students"].items():
         if student["files"] or student["results"]:
             path = out / "feedback" / f"{stem_of(name)}.html"
-            write(path, page("feedback", name=name, student=student, **results))
+            write(path, page("feedback", name=name, student=student, **results), lasting=False)
             old.discard(path)
     for path in old:
         path.unlink()
@@ -297,6 +298,6 @@ def delete(out, name):
             write(overrides, table([columns, *([row.get(column, "") for column in columns] for row in kept)]))
             said.append(f"{len(rows) - len(kept)} of {len(rows)} lines of overrides.csv are removed.")
     for file in gone:
-        file.unlink()
+        file.unlink(missing_ok=True)
     return [*said, *(f"{file} is removed." for file in gone),
             "What was handed in, and the roster, are yours and stay: if the notebooks are still there, the next run grades them again."]
