@@ -104,10 +104,12 @@ def gather(found, kept, lessons, exercises, plan, overrides, *, unsafe, format):
     of = sum(lesson["of"] for lesson in counted.values())
     scale = plan.maximum / of if plan.maximum and of else 1
     for student in students.values():
-        points = {stem: sum(weight * student["results"].get(id, {}).get("points", 0) for id, weight in lesson["weights"].items()) for stem, lesson in counted.items()}
-        student |= {"lessons": {stem: number(value) for stem, value in points.items()}, "points": number(scale * sum(points.values())), "of": number(scale * of)}
+        points = {stem: sum(weight * student["results"].get(id, {}).get("points", 0) for id, weight in lesson["weights"].items())
+                  for stem, lesson in counted.items()}
+        student["lessons"] = {stem: number(value) for stem, value in points.items()}
+        student |= {"points": number(scale * sum(points.values())), "of": number(scale * of)}
     return {"course": __version__, "sandbox": not unsafe, "exercises": {id: exercises[id].points for id in ids}, "lessons": counted, "maximum": plan.maximum,
-            "format": format, "students": students, "strange": strange, "alike": alike(kept, ids)}
+            "format": format, "students": students, "strange": strange, "alike": alike({name: kept[name] for name, handed in found.students.items() if handed}, ids)}
 
 
 def seconds(kept):
@@ -169,7 +171,7 @@ def report(out, results, took=None):
     if results["format"]:
         write(out / f"{results['format']}.csv", table({"canvas": _canvas, "moodle": _moodle}[results["format"]](results)))
     (out / "feedback").mkdir(exist_ok=True)
-    old = set((out / "feedback").glob("*-????????.html"))           # pages of names that are no longer in the class go
+    old = set((out / "feedback").glob(f"*-{'[0-9a-f]' * 8}.html"))         # pages of names that are no longer in the class go
     for name, student in results["students"].items():
         if student["files"] or student["results"]:
             path = out / "feedback" / f"{stem_of(name)}.html"
@@ -186,11 +188,12 @@ def _grades(results):
     yield ["student", *ids, "total", "of", "remarks"]
     for name, student in results["students"].items():
         of = student["results"]
+        by_hand = [(id, of[id]["points"], of[id]["override"]) for id in ids if "override" in of.get(id, {})]
         remarks = ["graded without a sandbox"] * (not results["sandbox"] and bool(student["files"]))
         remarks += ["nothing handed in"] * (student["graded"] is None) + ["not graded yet"] * (student["graded"] is False)
         remarks += [f"{label}: {why}" for label, _, why in student["files"] if why]
         remarks += [f"{id}: our own check broke" for id in ids if of.get(id, {}).get("status") == judging.BROKEN]
-        remarks += [f"{id}: {of[id]['points']} instead of {of[id]['override']['was']}, {of[id]['override']['reason']}" for id in ids if "override" in of.get(id, {})]
+        remarks += [f"{id}: {points} instead of {override['was']}, {override['reason']}" for id, points, override in by_hand]
         yield [name, *(of.get(id, {}).get("points", 0) for id in ids), student["points"], student["of"], "; ".join(remarks)]
 
 
@@ -241,20 +244,26 @@ def _class(results, took):
     exercises = []
     for id, of in results["exercises"].items():
         each = [student["results"].get(id, {"status": MISSING, "points": 0}) for student in marked.values()]
-        kinds = Counter("partly" if result["status"] == judging.WRONG and result.get("override", {}).get("was", result["points"]) else result["status"] for result in each)
+        kinds = Counter(_kind(result) for result in each)
         said = {}                       # the same sentence with other numbers is the same misconception
         for result in each:
             if words := result.get("misconception") or (result.get("failed") and f"Does not hold: {result['failed']}."):
                 said.setdefault(re.sub(r"\d[\d.]*", "0", words), []).append(words)
-        exercises.append({"id": id, "of": of, "kinds": [kinds[kind] for kind in FOUND], "mean": round(statistics.mean(r["points"] for r in each), 1) if each else 0,
-                          "said": [(len(words), min(words)) for words in sorted(said.values(), key=lambda words: (-len(words), min(words)))],
-                          "took": took.get(id, [0, 0])})
+        mean = round(statistics.mean(result["points"] for result in each), 1) if each else 0
+        exercises.append({"id": id, "of": of, "kinds": [kinds[kind] for kind in FOUND], "mean": mean, "took": took.get(id, [0, 0]),
+                          "said": sorted(((len(words), min(words)) for words in said.values()), key=lambda pair: (-pair[0], pair[1]))})
     points = [student["points"] for student in marked.values()]
+    by_hand = [(name, id, result) for name, student in students.items() for id, result in student["results"].items() if "override" in result]
     return {"marked": len(marked), "bins": [(100 * i // BINS, 100 * (i + 1) // BINS, bins[i]) for i in range(BINS)], "most": max(bins.values(), default=1),
-            "told": exercises, "found": FOUND, "by_hand": [(name, id, result) for name, student in students.items() for id, result in student["results"].items()
-                                                           if "override" in result],
-            "median": number(statistics.median(points)) if points else 0, "of": next((s["of"] for s in marked.values()), 0),
+            "median": number(statistics.median(points)) if points else 0, "of": next((student["of"] for student in marked.values()), 0),
+            "told": exercises, "found": FOUND, "by_hand": by_hand,
             "stems": {name: stem_of(name) for name, student in students.items() if student["files"] or student["results"]}}
+
+
+def _kind(result):
+    """What FOUND calls a result; points given by hand change nothing of what was found."""
+    points = result.get("override", {}).get("was", result["points"])
+    return "partly" if result["status"] == judging.WRONG and points else result["status"]
 
 
 def page(template, **content):
@@ -283,8 +292,8 @@ def delete(out, name):
     gone += out.glob(".*.unfinished")           # what a crash left
     said = []
     if student in results["students"]:
-        labels = {label for label, _, _ in results["students"].pop(student)["files"]}
-        results["strange"] = [[label, why] for label, why in results["strange"] if label not in labels and submissions.plain(student) not in submissions.plain(label)]
+        labels, mine = {label for label, _, _ in results["students"].pop(student)["files"]}, submissions.plain(student)
+        results["strange"] = [[label, why] for label, why in results["strange"] if label not in labels and not (mine and mine in submissions.plain(label))]
         for group in results["alike"]["rare"]:
             group["students"] = [other for other in group["students"] if other != student]
         results["alike"]["rare"] = [group for group in results["alike"]["rare"] if len(group["students"]) > 1]

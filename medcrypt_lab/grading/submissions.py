@@ -25,6 +25,7 @@ AGAIN = re.compile(r"(?:[ _-]\(?\d+\)?|[ _-]?copy\d*)$|^copy of ", re.I)        
 ROSTER = {"name": ("name", "student", "full name", "fullname"), "first": ("first name", "firstname", "given name"),
           "last": ("surname", "last name", "lastname", "family name"),
           "other": ("id", "id number", "username", "sis user id", "sis login id", "login id", "email", "email address", "identifier")}
+TOLD = {*sum(ROSTER.values(), ()), "section"}        # what is kept of a roster, for the tables that go back to where it came from
 
 
 class Handed(NamedTuple):
@@ -249,7 +250,7 @@ def read_roster(path):
         turned = [after + before] if comma else [" ".join([*name.split()[1:], name.split()[0]]), " ".join([name.split()[-1], *name.split()[:-1]])]
         others = [row[column] for column in of["other"] if row.get(column)]
         written = f"{name} ({others[0]})" if count[name] > 1 and others else name
-        rows[written] = row
+        rows[written] = {column: value for column, value in row.items() if column in TOLD}
         for alias in {plain(a) for a in [name, last + first, *turned, *others]} - {""}:
             if aliases.setdefault(alias, written) != written:
                 twice.add(alias)

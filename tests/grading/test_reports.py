@@ -63,6 +63,13 @@ def test_names_hurt_no_page_and_no_table(tmp_path):
     assert all(f"<bdi>{name}</bdi>" in everything for name in names) and len(pages(tmp_path)) == len(names) + 1
 
 
+def test_pages_of_who_left_the_class_go_and_other_files_stay(tmp_path):
+    reports.report(tmp_path, results(["Ana", "Bo"]), {})
+    (tmp_path / "feedback" / "my-homework.html").write_text("mine")
+    reports.report(tmp_path, results(["Ana"]), {})
+    assert sorted(path.name for path in (tmp_path / "feedback").iterdir()) == [f"{reports.stem_of('Ana')}.html", "my-homework.html"]
+
+
 def test_a_page_asks_for_nothing_and_runs_nothing(tmp_path):
     reports.report(tmp_path, results(["Ana"]), {})
     for text in pages(tmp_path).values():
