@@ -281,5 +281,8 @@ def test_pages_fit_a_phone(tmp_path, browser):  # noqa: F811
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
             back = page.evaluate("getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color")
             assert back == ("rgb(0, 0, 0)" if scheme == "light" else "rgb(255, 255, 255)")
+        page.set_viewport_size({"width": 718, "height": 1000})          # A4 between margins
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718 and page.pdf(format="A4").startswith(b"%PDF")
         assert not said
         context.close()
