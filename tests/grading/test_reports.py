@@ -227,7 +227,8 @@ def test_an_answer_that_many_have_is_natural():
     assert alike(2, ["ab" * 32, 3]) == "a short one" and alike(2, known) == "one of the answers that the course itself knows"
 
 
-@pytest.mark.parametrize("text", ["def f(a):\n    return " + "-" * 5000 + "a", "def f(a):\n    return 0x" + "f" * 9000, "def f(a):\n    return '\ud800'"])
+@pytest.mark.parametrize("text", ["def f(a):\n    return " + "-" * 5000 + "a", "def f(a):\n    return 0x" + "f" * 9000, "def f(a):\n    return '\ud800'"],
+                         ids=["deep", "long_number", "half_a_character"])
 def test_no_text_breaks_the_comparison(text):
     with_tree = reading.plan(common.notebook(text), {"x.f": {"functions": ["f"], "stubs": {"f": "def f(a):\n    ..."}}})["exercises"]
     assert all(found["tree"] is None or len(found["tree"][0]) == 64 for found in with_tree.values())
