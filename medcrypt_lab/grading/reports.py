@@ -2,7 +2,6 @@
 
 Everything is drawn from what results.json holds, so that the same results give the same files, and a student can be taken out of all of them.
 """
-import contextlib
 import csv
 import functools
 import hashlib
