@@ -206,5 +206,5 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_table(course, tmp_path, req
     path = next((out / "results").glob("*.jsonl"))
     path.write_bytes(path.read_bytes()[:-7])           # as a crash of the machine may leave it
     run(folder, out)
-    for name in ("grades.csv", "results.json"):
+    for name in ("grades.csv", "results.json", *(f"feedback/{path.name}" for path in (tmp_path / "whole" / "feedback").iterdir())):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
