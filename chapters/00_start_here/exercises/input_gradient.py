@@ -4,8 +4,7 @@ import copy
 import torch
 from torch.nn import functional
 
-from medcrypt_lab.exercises import close, expect, expect_like, linear_classifier, linear_gradient, right, suspect, wrong
-from medcrypt_lab.exercises.vocabulary import current
+from medcrypt_lab.exercises import close, expect, expect_like, linear_classifier, linear_gradient, noted, right, suspect, wrong
 
 points, minutes, difficulty = 4, 12, 3
 hints = [
@@ -34,11 +33,6 @@ def input_gradient(model, images, labels):
     loss = functional.cross_entropy(model(pixels), labels, reduction="sum")
     return torch.autograd.grad(loss, pixels)[0]
     # END SOLUTION
-
-
-def noted(words):
-    """Did the engine remark this about the answer's calls so far?"""
-    return any(words in remark for remark in current.get().notes)
 
 
 def check(answer, random):
