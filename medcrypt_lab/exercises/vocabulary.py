@@ -2,7 +2,7 @@
 import contextvars
 import random as _random
 
-from .wire import kind_of, short
+from .wire import kind_of, number, short
 
 ASKED_FOR = "returns what its docstring says"
 current = contextvars.ContextVar("the outcome that the running check fills")
@@ -49,6 +49,7 @@ def expect_like(result, like):
         raise NotYet("Your function returns nothing. Is there a `return` at its end?", property=ASKED_FOR, misconception="returns nothing")
     if result is Ellipsis:
         raise NotYet("Your function returns `...`: the place for your code is still empty.", property=ASKED_FOR)
+    like = number(like)
     _formalities(result, like, "")
     formality = (_noun(like) + (" of the right shape and type" if hasattr(like, "shape") else ""), 0)
     if formality not in current.get().passed:
@@ -66,6 +67,7 @@ def _formalities(result, like, where):
         if not ok:
             raise NotYet(sentence(), property=ASKED_FOR)
 
+    result, like = number(result), number(like)
     if isinstance(like, (list, tuple)):
         demand(type(result) is type(like), lambda: f"Expected a {type(like).__name__} of {len(like)} values{where}, got {kind_of(result)}.")
         demand(len(result) == len(like), lambda: f"Expected {len(like)} values{where}, got {len(result)}.")
@@ -103,6 +105,7 @@ def _not_finite(values):
 def close(a, b, within=1e-6):
     """Equal shape and everywhere within `within`; False (never an error) for what cannot be compared. NaN is close to nothing."""
     try:
+        a, b = number(a), number(b)
         if hasattr(a, "shape") or hasattr(b, "shape"):
             return tuple(a.shape) == tuple(b.shape) and bool((abs(a - b) <= within).all())
         if isinstance(a, (list, tuple)):
@@ -115,6 +118,11 @@ def close(a, b, within=1e-6):
 def note(words):
     """A remark on the card that costs nothing."""
     current.get().notes.append(words)
+
+
+def noted(words):
+    """Does a remark with these words stand on the card already? The engine remarks what the answer left behind, gradients for one."""
+    return any(words in remark for remark in current.get().notes)
 
 
 def score(name, value, unit="", better="smaller"):
