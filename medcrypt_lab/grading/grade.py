@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from multiprocessing import connection
 from pathlib import Path
 
@@ -44,7 +45,32 @@ class OutOfTime(BaseException):
 def course():
     """The lessons, and all their exercises by id; read once a run."""
     lessons = work.lessons()
-    return lessons, {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+    return lessons, Exercises(id for lesson in lessons for id in lesson.exercises)
+
+
+class Exercises(Mapping):
+    """id -> exercise. Each is loaded when it is first asked for: what some of them import takes seconds."""
+
+    def __init__(self, ids):
+        self.texts = {id: ExerciseText(files.find(id)) for id in ids}
+
+    def __getitem__(self, id):
+        return files.load(self.texts[id].path)
+
+    def __iter__(self):
+        return iter(self.texts)
+
+    def __len__(self):
+        return len(self.texts)
+
+    @functools.cached_property
+    def wanted(self):
+        """What reading.plan looks for in a notebook."""
+        return {id: {"functions": list(text.functions), "stubs": text.stubs} for id, text in self.texts.items()}
+
+    def hold_answers(self):
+        """Are there any references? In a release there are none."""
+        return any(text.function(text.name) for text in self.texts.values())
 
 
 # ---------------------------------------------------------------- one submission, in a process of its own
@@ -71,20 +97,19 @@ def graded(worker, handed, known, seeds, skip=()):
     handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. skip: labels not to be read.
     """
     lessons, exercises = course()
-    wanted = {id: {"functions": list(e.functions), "stubs": e.stubs} for id, e in exercises.items()}
     copies = {}                 # exercise id -> [(label, cells, found)]
     for file in handed:
         yield "begin", file.label
-        plan, error = read(worker, file, wanted) if file.label not in skip else (None, "reading it took too long")
+        plan, error = read(worker, file, exercises.wanted) if file.label not in skip else (None, "reading it took too long")
         lesson = lesson_of(file.label, plan["exercises"], lessons) if plan else None
         yield "file", [file.label, lesson and lesson.path.stem, error]
         for id, found in plan["exercises"].items() if plan else ():
             if found["named"] or lesson and id in lesson.exercises:
                 copies.setdefault(id, []).append((file.label, plan["cells"], found))
-    for id, exercise in exercises.items():
+    for id in exercises:
         if id in copies and id not in known:
             yield "begin", id
-            result = one(worker, exercise, copies[id], known, seeds[id])
+            result = one(worker, exercises[id], copies[id], known, seeds[id])
             known[id] = result["status"]
             yield "result", result
 
@@ -346,7 +371,7 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
     """
     course.cache_clear()
     lessons, exercises = course()
-    if not any(exercise.references for exercise in exercises.values()):
+    if not exercises.hold_answers():
         raise GradingError("This copy of the course holds no reference answers: it is a release, or no lesson was built. Grade with the full course.")
     if unknown := [id for id in regrade if id not in exercises]:
         raise GradingError(f"There is no exercise {unknown[0]}. There are: {', '.join(exercises)}.")
@@ -367,8 +392,11 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
     todo = [name for name in chosen if found.students[name] and kept[name].begin(fingerprint(found.students[name]), set(regrade))]
     if todo:
         secret, count = Secret(out), min(workers or os.cpu_count() or 1, len(todo))
+        stems = lessons_of(lessons, [file.label for name in todo for file in found.students[name]])
+        for id in stems:            # loaded before the grading processes are forked, which then have them
+            exercises[id]
         with Pool(limits, [folder, out, files.root() / "chapters"], unsafe, lambda: {id: secret.seed(id) for id in exercises}, count) as pool:
-            prove(pool, secret, lessons, [file.label for name in todo for file in found.students[name]])
+            prove(pool, secret, stems)
             began = time.monotonic()
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
                 left = (time.monotonic() - began) / count * (len(todo) - count)
@@ -401,12 +429,16 @@ class Secret:
         self._write()
 
 
-def prove(pool, secret, lessons, labels):
-    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
+def lessons_of(lessons, labels):
+    """Exercise id -> its lesson's name, for the lessons that files of these labels are; for all lessons if a label does not tell."""
     names = [submissions.plain(label.rpartition("/")[2]) for label in labels]
     named = [lesson for lesson in lessons if any(submissions.plain(lesson.path.stem) in name for name in names)]
     whole = all(any(submissions.plain(lesson.path.stem) in name for lesson in named) for name in names)
-    stems = {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+    return {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+
+
+def prove(pool, secret, stems):
+    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
     for _ in range(DRAWS):           # on a rare seed the right answer cannot be told from a mistake: such a seed is not for a class
         failed = _failing(pool, stems)
         if not failed:
