@@ -159,7 +159,7 @@ def judged(worker, exercise, cells, found, known, seed):
     answer = remote.Remote(worker, exercise, cells, found, lent)
     try:
         answer.open()
-        with alarm(worker.limits.wall + CHECK_WITHIN):
+        with remote.decoding_apart(worker), alarm(worker.limits.wall + CHECK_WITHIN):
             return judging.judge(exercise, answer, seed)
     except OutOfTime:
         return judging.Outcome(exercise.id, exercise.points, judging.WRONG, failed="can be checked",
