@@ -33,6 +33,16 @@ MISSING = "missing"         # a status beside those of judging: no cell of the s
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
+def longest_step(limits):
+    """Seconds after which a file or an exercise is given up, with the process that is at it, whatever was done to that process."""
+    return limits.wall + CHECK_WITHIN + SILENT
+
+
+def longest(limits):
+    """Seconds that the most hostile submission can keep one worker busy: the last step may begin at the end of its time. About 12 minutes."""
+    return limits.submission + longest_step(limits)
+
+
 class GradingError(Exception):
     """What keeps a class from being graded, and what to do."""
 
@@ -91,16 +101,21 @@ def grader(pipe, limits, hidden, unsafe):
                 pipe.send(("fault", str(error)))
 
 
-def graded(worker, handed, known, seeds, skip=()):
+def graded(worker, handed, known, seeds, until, skip=()):
     """Grade one submission, yielding ("begin", what), ("file", [label, lesson, error]) and ("result", dict).
 
-    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. skip: labels not to be read.
+    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. until: the moment after which
+    nothing is run. skip: labels not to be read.
     """
+    minutes = f"{worker.limits.submission / 60:.2g} minutes"
     lessons, exercises = course()
     copies = {}                 # exercise id -> [(label, cells, found)]
     for file in handed:
         yield "begin", file.label
-        plan, error = read(worker, file, exercises.wanted) if file.label not in skip else (None, "reading it took too long")
+        if file.label in skip or time.monotonic() > until:
+            plan, error = None, "reading it took too long" if file.label in skip else f"the files before it took {minutes}"
+        else:
+            plan, error = read(worker, file, exercises.wanted)
         lesson = lesson_of(file.label, plan["exercises"], lessons) if plan else None
         yield "file", [file.label, lesson and lesson.path.stem, error]
         for id, found in plan["exercises"].items() if plan else ():
@@ -109,7 +124,12 @@ def graded(worker, handed, known, seeds, skip=()):
     for id in exercises:
         if id in copies and id not in known:
             yield "begin", id
-            result = one(worker, exercises[id], copies[id], known, seeds[id])
+            if time.monotonic() > until:
+                late = judging.Outcome(id, exercises[id].points, judging.WRONG, failed="can be checked",
+                                       sentence=f"What stands above it in this submission took {minutes}: it was not run.")
+                result = record(exercises[id], late, copies[id][-1][0])
+            else:
+                result = one(worker, exercises[id], copies[id], known, seeds[id])
             known[id] = result["status"]
             yield "result", result
 
@@ -280,7 +300,7 @@ class Slot:
 
     def take(self, job):
         """job: (name, files, Kept); what was kept of it before is not graded again."""
-        self.job, self.begun, self.skip = job, None, []
+        self.job, self.begun, self.skip, self.until = job, None, [], time.monotonic() + self.pool.settings[0].submission
         self._send()
 
     def _send(self):
@@ -288,7 +308,7 @@ class Slot:
         kept.keep([line for line in kept.lines if "file" not in line])
         known = {id: result["status"] for id, result in kept.results.items()}
         self.since = time.monotonic()
-        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "skip": self.skip})
+        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "until": self.until, "skip": self.skip})
 
     def heard(self):
         """Take what the process says -> whether the job is done."""
@@ -331,7 +351,7 @@ class Pool:
 
     def __init__(self, limits, hidden, unsafe, seeds, count):
         self.settings, self.seeds = (limits, [str(path) for path in hidden], unsafe), seeds
-        self.patience = limits.wall + CHECK_WITHIN + SILENT
+        self.patience = longest_step(limits)
         self.slots = [Slot(self) for _ in range(count)]
 
     def grade(self, jobs):

@@ -23,10 +23,11 @@ LARGE_PAGES = "/sys/kernel/mm/transparent_hugepage"     # where the C library re
 
 @dataclass(frozen=True)
 class Limits:
-    """What the code of one exercise may use."""
+    """What the code of one exercise may use, and how long one submission may take."""
 
     cpu: int = 10               # seconds of one core, for each process
     wall: float = 30.0          # seconds on the clock, for everything
+    submission: float = 600.0   # seconds on the clock, for all its exercises: after that none is begun. See grade.longest
     memory: int = 2 << 30       # bytes, for each process and for all together
     processes: int = 32         # threads count, too
     files: int = 64             # open at once
