@@ -1,10 +1,8 @@
 """Grading a class: every submission goes through the sandbox, results are kept as they come, an interrupted run goes on where it was."""
 import contextlib
-import csv
 import ctypes
 import functools
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -22,15 +20,14 @@ from medcrypt_lab import __version__
 from medcrypt_lab.exercises import card, files, judging, work
 from medcrypt_lab.exercises.source import ExerciseText
 
-from . import remote, sandbox, submissions
+from . import planning, remote, reports, sandbox, submissions
+from .reports import write
 
 CHECK_WITHIN = 30           # seconds for a check, above the answer's own
 DRAWS = 5                   # of a seed, for an exercise
 SILENT = 60                 # seconds above these after which a grading process is given up
 MEMORY = 6 << 30            # bytes of a grading process: what a worker sends makes no machine swap
 DIE_WITH_PARENT = 1         # prctl's number
-MISSING = "missing"         # a status beside those of judging: no cell of the submission holds the exercise
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def longest_step(limits):
@@ -124,13 +121,15 @@ def graded(worker, handed, known, seeds, until, skip=()):
     for id in exercises:
         if id in copies and id not in known:
             yield "begin", id
-            if time.monotonic() > until:
+            began = time.monotonic()
+            if began > until:
                 late = judging.Outcome(id, exercises[id].points, judging.WRONG, failed="can be checked",
                                        sentence=f"What stands above it in this submission took {minutes}: it was not run.")
                 result = record(exercises[id], late, copies[id][-1][0])
             else:
                 result = one(worker, exercises[id], copies[id], known, seeds[id])
             known[id] = result["status"]
+            result["seconds"] = round(time.monotonic() - began, 2)
             yield "result", result
 
 
@@ -166,7 +165,7 @@ def one(worker, exercise, copies, known, seed):
     for name, own in found["functions"].items():
         if own != name:
             outcome.notes.append(f"Your function is called {own}; the cells below know it as {name}.")
-    return record(exercise, outcome, label)
+    return {**record(exercise, outcome, label), "tree": found["tree"] if list(map(type, found["tree"] or ())) == [str, int] else None}
 
 
 def judged(worker, exercise, cells, found, known, seed):
@@ -203,8 +202,12 @@ def alarm(seconds):
 
 
 def record(exercise, outcome, label):
-    """An outcome as plain data for the results, with its card."""
-    text, markup = card.draw(exercise, outcome, fallback=False)
+    """An outcome as plain data for the results, with its card: the text for the instructor, the HTML for the student."""
+    text, _ = card.draw(exercise, outcome, fallback=False)
+    if outcome.printed:
+        outcome.printed = ""
+        outcome.notes.append("What your code printed is not shown here: it may hold the values that the check keeps to itself.")
+    _, markup = card.draw(exercise, outcome, fallback=False)
     return {"exercise": exercise.id, "status": outcome.status, "points": outcome.points, "of": exercise.points, "sentence": outcome.sentence,
             "misconception": outcome.misconception, "failed": outcome.failed, "passed": [name for name, _ in outcome.passed],
             "notes": outcome.notes, "check_error": outcome.check_error, "file": label, "card": text, "html": markup}
@@ -215,8 +218,7 @@ class Kept:
     """A student's results on the disk: one line each, appended when it is there; a line that a crash cut is passed over."""
 
     def __init__(self, folder, name):
-        safe = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)[:40]
-        self.path, self.name = folder / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.jsonl", name
+        self.path, self.name = folder / f"{reports.stem_of(name)}.jsonl", name
         self.lines = []
         with contextlib.suppress(FileNotFoundError):
             for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -259,16 +261,6 @@ class Kept:
         else:
             return False
         return True
-
-
-def write(path, text):
-    """A file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with open(unfinished, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
 
 
 def fingerprint(handed):
@@ -384,10 +376,11 @@ class Pool:
 
 
 # ---------------------------------------------------------------- a class
-def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, limits=sandbox.Limits(), say=print):
+def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), say=print):
     """Grade the submissions in `folder` into `out` -> the class's results, as results.json holds them.
 
-    GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`.
+    GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`. A `plan` is copied to
+    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there.
     """
     course.cache_clear()
     lessons, exercises = course()
@@ -399,6 +392,9 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
         raise sandbox.CannotStart(why)
     try:
         found = submissions.find(folder, [lesson.path.stem for lesson in lessons], submissions.read_roster(roster) if roster else None)
+        decided = decisions(out, plan, lessons, exercises, found.students)
+        if format:
+            reports.can_be_told(format, found.known_as)
     except (OSError, ValueError) as error:
         raise GradingError(str(error)) from None
     if not any(found.students.values()):
@@ -421,7 +417,24 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
                 left = (time.monotonic() - began) / count * (len(todo) - count)
                 say(f"{count} of {len(todo)}: {name}" + (f"; about {f'{left / 60:.0f} min' if left > 90 else f'{left:.0f} s'} left" if left > 1 else ""))
-    return report(out, found, kept, lessons, exercises, unsafe)
+    try:
+        results = reports.gather(found, kept, lessons, exercises, *decided, unsafe=unsafe, format=format)
+    except ValueError as error:
+        raise GradingError(str(error)) from None
+    reports.report(out, results, reports.seconds(kept))
+    return results
+
+
+def decisions(out, plan, lessons, exercises, students):
+    """(Plan, overrides) that count; ValueError if one of them is not sound."""
+    names = [lesson.path.stem for lesson in lessons]
+    if plan:
+        planning.read_plan(plan, names, exercises)          # refused before it takes another's place
+        out.mkdir(parents=True, exist_ok=True)
+        write(out / "plan.toml", plan.read_text(encoding="utf-8-sig"))
+    path, overrides = out / "plan.toml", out / "overrides.csv"
+    return (planning.read_plan(path, names, exercises) if path.exists() else planning.Plan(),
+            planning.read_overrides(overrides, students, {id: exercise.points for id, exercise in exercises.items()}) if overrides.exists() else {})
 
 
 class Secret:
@@ -485,37 +498,3 @@ def _failing(pool, stems):
             if not result or result["status"] != judging.RIGHT or result["points"] != result["of"]:
                 failed[id] = f"{result['card']}\n{result['check_error'] or ''}" if result else f"{id} was not found in its own notebook."
     return failed
-
-
-def report(out, found, kept, lessons, exercises, unsafe):
-    """Write grades.csv and results.json -> what the latter holds."""
-    strange, students = [list(pair) for pair in found.strange], {}
-    handed_in = set()           # lessons that anybody handed in: their exercises count for all
-    for name, handed in found.students.items():
-        looked_at = kept[name].of("file") if handed else []
-        strange += [[label, why or "no exercise of the course is in it"] for label, lesson, why in looked_at if why or not lesson]
-        results = kept[name].results if handed else {}
-        handed_in |= {lesson for _, lesson, _ in looked_at if lesson}
-        handed_in |= {lesson.path.stem for lesson in lessons if results.keys() & set(lesson.exercises)}
-        students[name] = {"files": looked_at, "graded": bool(kept[name].of("done")) if handed else None, "results": results}
-    counted = [id for lesson in lessons if lesson.path.stem in handed_in for id in lesson.exercises]
-    table = [["student", *counted, "total", "of", "remarks"]]
-    for name, student in students.items():
-        points = [student["results"].get(id, {}).get("points", 0) for id in counted]
-        student |= {"points": sum(points), "of": sum(exercises[id].points for id in counted)}
-        remarks = ["graded without a sandbox"] * (unsafe and bool(student["files"]))
-        remarks += ["nothing handed in"] * (student["graded"] is None) + ["not graded yet"] * (student["graded"] is False)
-        remarks += [f"{label}: {why}" for label, _, why in student["files"] if why]
-        remarks += [f"{id}: our own check broke" for id in counted if student["results"].get(id, {}).get("status") == judging.BROKEN]
-        table.append([name, *points, student["points"], student["of"], "; ".join(remarks)])
-    results = {"course": __version__, "sandbox": not unsafe, "exercises": {id: exercises[id].points for id in counted}, "students": students, "strange": strange}
-    page = io.StringIO()
-    csv.writer(page).writerows([[safe(cell) for cell in row] for row in table])
-    write(out / "grades.csv", "\ufeff" + page.getvalue())          # the mark tells spreadsheets that it is UTF-8
-    write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
-    return results
-
-
-def safe(cell):
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(FORMULA) else cell
