@@ -376,11 +376,13 @@ class Pool:
 
 
 # ---------------------------------------------------------------- a class
-def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), say=print):
+def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), cluster=None,
+        say=print):
     """Grade the submissions in `folder` into `out` -> the class's results, as results.json holds them.
 
     GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`. A `plan` is copied to
-    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there.
+    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there. cluster: (limits, seeds) -> what grades on other
+    machines, in place of a Pool.
     """
     course.cache_clear()
     lessons, exercises = course()
@@ -388,7 +390,7 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
         raise GradingError("This copy of the course holds no reference answers: it is a release, or no lesson was built. Grade with the full course.")
     if unknown := [id for id in regrade if id not in exercises]:
         raise GradingError(f"There is no exercise {unknown[0]}. There are: {', '.join(exercises)}.")
-    if not unsafe and (why := sandbox.why_not()):
+    if not unsafe and not cluster and (why := sandbox.why_not()):
         raise sandbox.CannotStart(why)
     try:
         found = submissions.find(folder, [lesson.path.stem for lesson in lessons], submissions.read_roster(roster) if roster else None)
@@ -411,7 +413,11 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
         stems = lessons_of(lessons, [file.label for name in todo for file in found.students[name]])
         for id in stems:            # loaded before the grading processes are forked, which then have them
             exercises[id]
-        with Pool(limits, [folder, out, files.root() / "chapters"], unsafe, lambda: {id: secret.seed(id) for id in exercises}, count) as pool:
+
+        def seeds():
+            return {id: secret.seed(id) for id in exercises}
+
+        with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count) as pool:
             prove(pool, secret, stems)
             began = time.monotonic()
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
