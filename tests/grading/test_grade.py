@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 
 from medcrypt_lab import cli
+from medcrypt_lab.exercises import files
+from medcrypt_lab.exercises.source import ExerciseText
 from medcrypt_lab.grading import grade, sandbox, submissions
 from tests import tiny
 from tests.grading import common
@@ -201,6 +203,25 @@ def test_memory_stays_flat(course, tmp_path):
     run(folder, tmp_path / "out", say=look)
     assert len(used) == 200
     assert statistics.median(used[150:]) - statistics.median(used[50:100]) < 4 << 10, "kB, of two processes"
+
+
+def test_two_workers_are_faster_than_one(tmp_path, request):
+    if not request.config.getoption("--all"):
+        pytest.skip("slow: in `test --all`")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core")
+    common.needs_sandbox()
+    ids = [f"gradient_attacks.{name}" for name in ("fgsm", "targeted_fgsm", "robust_accuracy", "attack_pixels")]
+    lesson = common.notebook(*(ExerciseText(files.find(id)).answer_cell(None) for id in ids))
+    folder = common.hand_in(tmp_path / "class", **{f"student{n}": lesson for n in range(60)})
+
+    def seconds(workers):
+        """From the first submission to the last: starting up does not count."""
+        moments = []
+        grade.run(folder, tmp_path / f"out{workers}", workers=workers, say=lambda _: moments.append(time.monotonic()))
+        return moments[-1] - moments[0]
+
+    assert seconds(1) > 1.3 * seconds(2)
 
 
 def test_a_release_grades_nobody(tmp_path, monkeypatch):
