@@ -31,6 +31,8 @@ TAGS = st.sampled_from(["ellipsis", "int", "float", "complex", "bytes", "bytearr
 SHAPES = st.lists(st.sampled_from([0, 1, 2, 3, 2**31, 2**63, 10**30, -1, 1.5, None, True, "2"]), max_size=3)
 ARRAYS = st.tuples(st.sampled_from(["float32", "bool", "int64", "<f4", "|b1", "|O", "object", "__class__", 1, None]), SHAPES,
                    st.sampled_from([0, 1, 4, 8, 24, -1, 10**30, None, "4"])).map(list)
+NUMBERS = st.one_of([st.tuples(st.sampled_from(names), SHAPES, st.sampled_from([0, 1, 4, 8, 24])).map(lambda fields, tag=tag: {tag: list(fields)})
+                     for tag, names in [("tensor", ["float32", "bool", "int64"]), ("array", ["<f4", "|b1", "<i8"]), ("scalar", ["<f4", "|b1", "<c16"])]])
 HEADS = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | WORDS | ARRAYS | st.sampled_from(["0xf", "-0x1", "nan", 10**30]),
                      lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TAGS, inner | ARRAYS, max_size=2) |
                      st.tuples(TAGS, inner).map(lambda pair: {pair[0]: pair[1]}), max_leaves=12)
@@ -77,18 +79,25 @@ def test_an_honest_conversation_with_bytes_changed(report, conversation):
     said(conversation)
 
 
+def with_head(head, blobs):
+    text = json.dumps(head).encode()
+    return struct.pack("<I", len(text)) + text + blobs
+
+
 @many(120)
 @hypothesis.given(HEADS, st.binary(max_size=40))
 def test_any_json_in_a_head(head, blobs):
-    text = json.dumps(head).encode()
-    data = struct.pack("<I", len(text)) + text + blobs
+    said(READY + framed(with_head(head, blobs)))
+    said(READY + framed(with_head(["report", {"dict": [[name, head if name == "result" else None] for name in HONEST]}], blobs)))
+
+
+@many(500)
+@hypothesis.given(HEADS | NUMBERS, st.binary(max_size=40))
+def test_decoding_gives_a_value_or_not_plain(head, blobs):
     try:
-        encoding.decode(data)
+        encoding.decode(with_head(head, blobs))
     except wire.NotPlain:
         pass
-    said(READY + framed(data))
-    text = json.dumps(["report", {"dict": [[name, head if name == "result" else None] for name in HONEST]}]).encode()
-    said(READY + framed(struct.pack("<I", len(text)) + text + blobs))
 
 
 @many(120)
