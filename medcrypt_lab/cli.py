@@ -1,5 +1,6 @@
 """The `medcrypt` command."""
 import argparse
+import functools
 import os
 import socket
 import subprocess
@@ -53,6 +54,8 @@ def parser():
     grade.add_argument("--plan", metavar="FILE.toml", type=Path, help="which lessons count, and how much; see INSTRUCTORS.md")
     grade.add_argument("--format", choices=["canvas", "moodle"], help="also write the table that this system imports")
     grade.add_argument("--delete", metavar="NAME", help="grade nobody; remove what DIR holds of this student")
+    grade.add_argument("--scheduler", metavar="tls://HOST:PORT", help="grade on the machines of a running dask.distributed cluster")
+    grade.add_argument("--certificates", metavar="DIR", type=Path, help="with --scheduler: where ca.pem, cert.pem and key.pem are")
     grade.add_argument("--unsafe", action="store_true", help="grade without the sandbox: only notebooks whose authors you trust with this machine")
     grade.set_defaults(run=run_grade)
     images = verbs.add_parser("data", help="list the embedded data; for authors: draw and measure it",
@@ -295,12 +298,15 @@ def run_grade(options, passed_on):
         raise CourseError("Say where the submissions are: `medcrypt grade SUBMISSIONS --out DIR`.")
     if not hasattr(os, "fork"):
         raise CourseError("Grading needs Linux (or, with --unsafe, macOS). On Windows run it in the Windows Subsystem for Linux.")
-    from medcrypt_lab.grading import grade, sandbox
+    from medcrypt_lab.grading import cluster, grade, sandbox
+    if bool(options.scheduler) != bool(options.certificates) or options.scheduler and options.unsafe:
+        raise CourseError("--scheduler and --certificates go together, and without --unsafe: a cluster's machines grade in the sandbox.")
+    elsewhere = options.scheduler and functools.partial(cluster.Cluster, options.scheduler, options.certificates)
     if options.unsafe:
         print("Without the sandbox, a notebook can read and delete whatever you can, and forge what it likes.", file=sys.stderr)
     try:
         results = grade.run(options.submissions, options.out, workers=options.workers, student=options.student, regrade=options.regrade,
-                            unsafe=options.unsafe, roster=options.roster, plan=options.plan, format=options.format,
+                            unsafe=options.unsafe, roster=options.roster, plan=options.plan, format=options.format, cluster=elsewhere,
                             say=lambda words: print(words, flush=True))
     except sandbox.CannotStart as error:
         from medcrypt_lab import doctor

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from multiprocessing import connection
 from pathlib import Path
 
@@ -29,6 +30,16 @@ MEMORY = 6 << 30            # bytes of a grading process: what a worker sends ma
 DIE_WITH_PARENT = 1         # prctl's number
 
 
+def longest_step(limits):
+    """Seconds after which a file or an exercise is given up, with the process that is at it, whatever was done to that process."""
+    return limits.wall + CHECK_WITHIN + SILENT
+
+
+def longest(limits):
+    """Seconds that the most hostile submission can keep one worker busy: the last step may begin at the end of its time. About 12 minutes."""
+    return limits.submission + longest_step(limits)
+
+
 class GradingError(Exception):
     """What keeps a class from being graded, and what to do."""
 
@@ -41,7 +52,32 @@ class OutOfTime(BaseException):
 def course():
     """The lessons, and all their exercises by id; read once a run."""
     lessons = work.lessons()
-    return lessons, {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+    return lessons, Exercises(id for lesson in lessons for id in lesson.exercises)
+
+
+class Exercises(Mapping):
+    """id -> exercise. Each is loaded when it is first asked for: what some of them import takes seconds."""
+
+    def __init__(self, ids):
+        self.texts = {id: ExerciseText(files.find(id)) for id in ids}
+
+    def __getitem__(self, id):
+        return files.load(self.texts[id].path)
+
+    def __iter__(self):
+        return iter(self.texts)
+
+    def __len__(self):
+        return len(self.texts)
+
+    @functools.cached_property
+    def wanted(self):
+        """What reading.plan looks for in a notebook."""
+        return {id: {"functions": list(text.functions), "stubs": text.stubs} for id, text in self.texts.items()}
+
+    def hold_answers(self):
+        """Are there any references? In a release there are none."""
+        return any(text.function(text.name) for text in self.texts.values())
 
 
 # ---------------------------------------------------------------- one submission, in a process of its own
@@ -62,27 +98,36 @@ def grader(pipe, limits, hidden, unsafe):
                 pipe.send(("fault", str(error)))
 
 
-def graded(worker, handed, known, seeds, skip=()):
+def graded(worker, handed, known, seeds, until, skip=()):
     """Grade one submission, yielding ("begin", what), ("file", [label, lesson, error]) and ("result", dict).
 
-    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. skip: labels not to be read.
+    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. until: the moment after which
+    nothing is run. skip: labels not to be read.
     """
+    minutes = f"{worker.limits.submission / 60:.2g} minutes"
     lessons, exercises = course()
-    wanted = {id: {"functions": list(e.functions), "stubs": e.stubs} for id, e in exercises.items()}
     copies = {}                 # exercise id -> [(label, cells, found)]
     for file in handed:
         yield "begin", file.label
-        plan, error = read(worker, file, wanted) if file.label not in skip else (None, "reading it took too long")
+        if file.label in skip or time.monotonic() > until:
+            plan, error = None, "reading it took too long" if file.label in skip else f"the files before it took {minutes}"
+        else:
+            plan, error = read(worker, file, exercises.wanted)
         lesson = lesson_of(file.label, plan["exercises"], lessons) if plan else None
         yield "file", [file.label, lesson and lesson.path.stem, error]
         for id, found in plan["exercises"].items() if plan else ():
             if found["named"] or lesson and id in lesson.exercises:
                 copies.setdefault(id, []).append((file.label, plan["cells"], found))
-    for id, exercise in exercises.items():
+    for id in exercises:
         if id in copies and id not in known:
             yield "begin", id
             began = time.monotonic()
-            result = one(worker, exercise, copies[id], known, seeds[id])
+            if began > until:
+                late = judging.Outcome(id, exercises[id].points, judging.WRONG, failed="can be checked",
+                                       sentence=f"What stands above it in this submission took {minutes}: it was not run.")
+                result = record(exercises[id], late, copies[id][-1][0])
+            else:
+                result = one(worker, exercises[id], copies[id], known, seeds[id])
             known[id] = result["status"]
             result["seconds"] = round(time.monotonic() - began, 2)
             yield "result", result
@@ -134,7 +179,7 @@ def judged(worker, exercise, cells, found, known, seed):
     answer = remote.Remote(worker, exercise, cells, found, lent)
     try:
         answer.open()
-        with alarm(worker.limits.wall + CHECK_WITHIN):
+        with remote.decoding_apart(worker), alarm(worker.limits.wall + CHECK_WITHIN):
             return judging.judge(exercise, answer, seed)
     except OutOfTime:
         return judging.Outcome(exercise.id, exercise.points, judging.WRONG, failed="can be checked",
@@ -248,7 +293,7 @@ class Slot:
 
     def take(self, job):
         """job: (name, files, Kept); what was kept of it before is not graded again."""
-        self.job, self.begun, self.skip = job, None, []
+        self.job, self.begun, self.skip, self.until = job, None, [], time.monotonic() + self.pool.settings[0].submission
         self._send()
 
     def _send(self):
@@ -256,7 +301,7 @@ class Slot:
         kept.keep([line for line in kept.lines if "file" not in line])
         known = {id: result["status"] for id, result in kept.results.items()}
         self.since = time.monotonic()
-        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "skip": self.skip})
+        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "until": self.until, "skip": self.skip})
 
     def heard(self):
         """Take what the process says -> whether the job is done."""
@@ -299,7 +344,7 @@ class Pool:
 
     def __init__(self, limits, hidden, unsafe, seeds, count):
         self.settings, self.seeds = (limits, [str(path) for path in hidden], unsafe), seeds
-        self.patience = limits.wall + CHECK_WITHIN + SILENT
+        self.patience = longest_step(limits)
         self.slots = [Slot(self) for _ in range(count)]
 
     def grade(self, jobs):
@@ -332,19 +377,21 @@ class Pool:
 
 
 # ---------------------------------------------------------------- a class
-def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), say=print):
+def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), cluster=None,
+        say=print):
     """Grade the submissions in `folder` into `out` -> the class's results, as results.json holds them.
 
     GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`. A `plan` is copied to
-    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there.
+    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there. cluster: (limits, seeds) -> what grades on other
+    machines, in place of a Pool.
     """
     course.cache_clear()
     lessons, exercises = course()
-    if not any(exercise.references for exercise in exercises.values()):
+    if not exercises.hold_answers():
         raise GradingError("This copy of the course holds no reference answers: it is a release, or no lesson was built. Grade with the full course.")
     if unknown := [id for id in regrade if id not in exercises]:
         raise GradingError(f"There is no exercise {unknown[0]}. There are: {', '.join(exercises)}.")
-    if not unsafe and (why := sandbox.why_not()):
+    if not unsafe and not cluster and (why := sandbox.why_not()):
         raise sandbox.CannotStart(why)
     try:
         found = submissions.find(folder, [lesson.path.stem for lesson in lessons], submissions.read_roster(roster) if roster else None)
@@ -364,8 +411,15 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
     todo = [name for name in chosen if found.students[name] and kept[name].begin(fingerprint(found.students[name]), set(regrade))]
     if todo:
         secret, count = Secret(out), min(workers or os.cpu_count() or 1, len(todo))
-        with Pool(limits, [folder, out, files.root() / "chapters"], unsafe, lambda: {id: secret.seed(id) for id in exercises}, count) as pool:
-            prove(pool, secret, lessons, [file.label for name in todo for file in found.students[name]])
+        stems = lessons_of(lessons, [file.label for name in todo for file in found.students[name]])
+        for id in stems:            # loaded before the grading processes are forked, which then have them
+            exercises[id]
+
+        def seeds():
+            return {id: secret.seed(id) for id in exercises}
+
+        with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count) as pool:
+            prove(pool, secret, stems)
             began = time.monotonic()
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
                 left = (time.monotonic() - began) / count * (len(todo) - count)
@@ -415,12 +469,16 @@ class Secret:
         self._write()
 
 
-def prove(pool, secret, lessons, labels):
-    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
+def lessons_of(lessons, labels):
+    """Exercise id -> its lesson's name, for the lessons that files of these labels are; for all lessons if a label does not tell."""
     names = [submissions.plain(label.rpartition("/")[2]) for label in labels]
     named = [lesson for lesson in lessons if any(submissions.plain(lesson.path.stem) in name for name in names)]
     whole = all(any(submissions.plain(lesson.path.stem) in name for lesson in named) for name in names)
-    stems = {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+    return {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+
+
+def prove(pool, secret, stems):
+    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
     for _ in range(DRAWS):           # on a rare seed the right answer cannot be told from a mistake: such a seed is not for a class
         failed = _failing(pool, stems)
         if not failed:
