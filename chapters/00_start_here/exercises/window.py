@@ -236,4 +236,4 @@ def in_place(values, center, width):
 
 @wrong("without a gray")
 def always_a_threshold(values, center, width):
-    return (values > center - 0.5).astype(float)
+    return np.where(values > center - 0.5, 1.0, 0.0)
