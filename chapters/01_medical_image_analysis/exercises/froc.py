@@ -32,8 +32,8 @@ def froc(detections, lesions, levels):
     reached = [0.0 for _ in levels]
     found, alarms = set(), 0
     # As if the threshold sank: all marks of all images, the surest first.
-    for score, image, (left, top, right, bottom) in ranked:
-        x, y = (left + right) / 2, (top + bottom) / 2   # the mark's center
+    for score, image, mark in ranked:
+        x, y = (mark[0] + mark[2]) / 2, (mark[1] + mark[3]) / 2  # center
         # Does the mark find one of lesions[image]? Go through them with
         # enumerate(...): place and box. Keep in `found` pairs of an image
         # and a place, such as (3, 0): found.add((3, 0)). A mark that finds
@@ -172,12 +172,15 @@ def check(answer, random):
         suspect(close(results, [value for reading, levels in readings for value in reading.curve(levels, **mistake)]), words)
     # One lesion, and marks that are near it in one way.
     lesion = [2.0, 20.0, 8.0, 26.0]
-    near = {where: answer([[(0.9, [x - 1, y - 1, x + 1, y + 1])]], [[lesion]], [8.0]) for where, (x, y) in
-            dict(beside=(40.0, 23.0), below=(5.0, 50.0), mirrored=(23.0, 5.0)).items()}
+    near = {where: answer([[(0.9, [x - half, y - half, x + half, y + half])]], [[lesion]], [8.0]) for where, (x, y, half) in
+            dict(beside=(40.0, 23.0, 1), below=(5.0, 50.0, 1), mirrored=(23.0, 5.0, 1), away=(50.0, 60.0, 1), small=(3.0, 21.0, 1), large=(10.0, 23.0, 6)).items()}
     for curve in near.values():
         expect_like(curve, [0.5])
+    suspect(near["away"][0] > 0, "A mark finds a lesion with you wherever it lies. Compare its center with the sides of the lesion, not with its own.")
     suspect(near["beside"][0] > 0 or near["below"][0] > 0, "A mark far beside a lesion, or far below it, finds it with you. The center must lie in it along x and along y.")
     suspect(near["mirrored"][0] > 0, "You compare x with top and bottom. x lies between left and right, y between top and bottom.")
+    suspect(near["small"][0] == 0 and near["large"][0] > 0, "You ask whether the lesion's center lies in the mark. Ask the other way around: does the mark's center "
+            "lie in the lesion?")
     suspect(not any(results), "You find nothing at any level. Does `found` grow when a mark's center lies in a lesion? And is the share noted after each mark, "
             "inside the loop?")
     expect("equals the count by hand", close(results, expected),
@@ -319,6 +322,27 @@ def goes_on_too_early(detections, lesions, levels):
 def one_axis(detections, lesions, levels):
     return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1],
                    holds=lambda x, y, l, t, r, b: l <= x <= r)
+
+
+@wrong("wherever it lies")
+def own_sides(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1],
+                   holds=lambda x, y, l, t, r, b: True)
+
+
+@wrong("does the mark's center lie in the lesion?")
+def center_of_the_lesion(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found, alarms, reached = set(), 0, [0.0] * len(levels)
+    for _, image, (left, top, right_, bottom) in ranked:
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
+                 if left <= (l + r) / 2 <= right_ and top <= (t + b) / 2 <= bottom and (image, k) not in found]
+        found.update(fresh[:1])
+        alarms += not fresh
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / sum(map(len, lesions))
+    return reached
 
 
 @wrong("You compare x with top and bottom")

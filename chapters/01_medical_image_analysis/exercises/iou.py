@@ -2,6 +2,7 @@
 import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 3, 7, 2
 hints = [
@@ -24,15 +25,16 @@ def iou(boxes, others):
     Returns (n, m) in [0, 1]: row i, column j for boxes[i] and others[j];
     0, not NaN, where the union has no area (0 / 0).
     """
-    # Each box beside each other one: what you compute with a and b has
-    # one row for each box and one column for each of the others.
+    # Each box beside each other one: from here on use a and b. What you
+    # compute has a row for each box and a column for each of the others.
     a, b = boxes[:, None], others[None]
-    # [..., :2] is left and top, [..., 2:] right and bottom;
-    # .prod(-1) multiplies width by height.
+    # [..., 0] is left, [..., :2] left and top, [..., 2:] right and
+    # bottom; .prod(-1) multiplies width by height.
     area_a = (a[..., 2:] - a[..., :2]).prod(-1)
     area_b = (b[..., 2:] - b[..., :2]).prod(-1)
     # Tools: torch.maximum(p, q) and torch.minimum(p, q), number by number;
-    # .clamp(min=0) turns what is negative into 0. About four lines:
+    # .clamp(min=0) turns what is negative into 0. About four lines; the
+    # last two give overlap and union:
     # BEGIN SOLUTION
     start = torch.maximum(a[..., :2], b[..., :2])
     end = torch.minimum(a[..., 2:], b[..., 2:])
@@ -88,8 +90,20 @@ def check(answer, random):
     def around(n):
         return torch.tensor([[random.uniform(0, 5), random.uniform(1, 5), random.uniform(6, 9), random.uniform(6, 12)] for _ in range(n)])
     # Some usual mistakes have the wrong shape: they deserve words of their own. Width and height apart meet the areas without an error only here.
-    suspect(tuple(getattr(answer(around(2), around(2)), "shape", ())) == (2, 2, 2),
-            "You return two numbers for each pair, one along x and one along y: an area is width times height, `.prod(-1)`.")
+    boxes, others = around(2), around(2)
+    try:
+        result = answer(boxes, others)
+    except NotYet as error:
+        suspect("out of bounds for dimension" in error.sentence, f"{error.sentence} In `a` and `b` left, top, right and bottom are the last axis: left is `a[..., 0]`.")
+        suspect("must match the size of tensor" in error.sentence, f"{error.sentence} Are they slices of `a` and `b`? `[:2]` takes boxes; left and top are `[..., :2]`.")
+        raise
+    shape, truth = tuple(getattr(result, "shape", ())), Truth(boxes, others)
+    same_row = truth.overlap.diagonal()             # of box 0 and other 0, of box 1 and other 1
+    mixed = Truth.over(same_row, truth.one + truth.other - same_row)
+    advice = "Compute with `a` and `b` instead of `boxes` and `others`: they put each box beside each of the others."
+    suspect(shape == (2,) and close(result, truth.iou().diagonal(), 1e-4), f"You return the IoU of each box with the one in the same row of `others` only. {advice}")
+    suspect(shape == (2, 2) and close(result, mixed, 1e-4), f"Your overlaps are those of each box with the one in the same row of `others` only. {advice}")
+    suspect(shape == (2, 2, 2), "You return two numbers for each pair, one along x and one along y: an area is width times height, `.prod(-1)`.")
     boxes, others = around(4), around(3)
     result = answer(boxes, others)
     shape = tuple(getattr(result, "shape", ()))
@@ -335,7 +349,7 @@ def a_list(boxes, others):
     return [[0.5 for _ in others] for _ in boxes]
 
 
-@wrong("Two tensors of different shapes met")
+@wrong("You return the IoU of each box")
 def one_by_one(boxes, others):
     start, end = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
     overlap = (end - start).clamp(min=0).prod(-1)
@@ -346,3 +360,27 @@ def one_by_one(boxes, others):
 def areas_alone(boxes, others):
     a, b = ((x[:, 2:] - x[:, :2]).prod(-1) for x in (boxes, others))
     return torch.minimum(a[:, None], b) / torch.maximum(a[:, None], b).clamp(min=1e-9)
+
+
+@wrong("Your overlaps are those")
+def overlap_one_by_one(boxes, others):
+    a, b = boxes[:, None], others[None]
+    start, end = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
+    overlap = (end - start).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return torch.where(union > 0, overlap / union, 0.0)
+
+
+@wrong("left is `a[..., 0]`")
+def second_axis(boxes, others):
+    a, b = boxes[:, None], others[None]
+    width = torch.minimum(a[:, 2], b[:, 2]) - torch.maximum(a[:, 0], b[:, 0])
+    height = torch.minimum(a[:, 3], b[:, 3]) - torch.maximum(a[:, 1], b[:, 1])
+    return width * height
+
+
+@wrong("`[:2]` takes boxes")
+def first_axis(boxes, others):
+    a, b = boxes[:, None], others[None]
+    overlap = (torch.minimum(a[2:], b[2:]) - torch.maximum(a[:2], b[:2])).clamp(min=0).prod(-1)
+    return overlap / ((a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap)

@@ -2,6 +2,7 @@
 import torch
 
 from medcrypt_lab.exercises import expect, expect_like, right, short, suspect, uses, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 3, 7, 2
 iou = uses("medical_image_analysis.iou")
@@ -18,7 +19,7 @@ after = ("The threshold is a belief: that two real lesions never overlap by more
 
 
 def non_maximum_suppression(boxes, scores, threshold):
-    """Greedy suppression of boxes that repeat a surer box.
+    """Drop boxes that repeat a surer box.
 
     boxes: (n, 4) float32, left, top, right, bottom; scores: (n,) float32.
     From the surest box to the least sure: keep it, unless its IoU with a
@@ -53,7 +54,7 @@ def suppress(boxes, scores, threshold, *, order=None, against="kept", at_equalit
     boxes, kept, seen = boxes.tolist(), [], []
     order = sorted(range(len(boxes)), key=lambda i: -float(scores[i])) if order is None else order
     for i in order:
-        rivals = {"kept": kept, "all": seen, "last": kept[-1:], "first": kept[:1]}[against]
+        rivals = {"kept": kept, "all": seen, "last": kept[-1:], "first": kept[:1], "others": [j for j in order if j != i]}[against]
         overlaps = [overlap(boxes[i], boxes[j]) for j in rivals]
         if all(o > threshold if inverted else o < threshold if at_equality else o <= threshold for o in overlaps):
             kept.append(i)
@@ -119,9 +120,16 @@ def check(answer, random):
                  "places": [down.index(i) for i in expected], "mixed": mixed(boxes, down, 0.5),
                  "inverted": suppress(boxes, scores, 0.5, inverted=True)}
         kinds["renamed"] = [down[k] for k in kinds["as they came"]]
+        kinds["alone"] = suppress(boxes, scores, 0.5, against="others")
+        kinds["order of order"] = suppress(boxes, scores, 0.5, order=[down[i] for i in down])
         if len({tuple(kind) for kind in [expected, *kinds.values()]}) == len(kinds) + 1:
             break
-    result = answer(boxes, scores, 0.5)
+    try:
+        result = answer(boxes, scores, 0.5)
+    except NotYet as error:
+        suspect("numel() == 0" in error.sentence, "While nothing is kept there is no overlap, so no largest one. Ask `all(...)` whether each overlap is small enough: "
+                "of none it says True.")
+        raise
     if result is None or result is Ellipsis:
         expect_like(result, [0])
     said = what_is_wrong(result, len(boxes))
@@ -133,6 +141,9 @@ def check(answer, random):
     suspect(result == kinds["places"], lambda: f"{result} are places in your sorted list. Which rows of `boxes` stand there? Return those.")
     suspect(result in (kinds["mixed"], kinds["renamed"]), "You mix places in the sorted list with rows of `boxes`: the table of overlaps and the answer both want rows. "
             "`for i in order:` gives them.")
+    suspect(result == kinds["order of order"], "`for i in order:` gives rows already; `order[i]` is another row. Use `i` itself.")
+    suspect(result == kinds["alone"], "You keep only boxes that repeat no other at all, so the surest of a group goes with its repeats. Compare with the boxes "
+            "kept before it only.")
     suspect(result == kinds["inverted"], "You keep a box if it does overlap the boxes kept before it. Turn the comparison around.")
     suspect(result == down, "You keep every box, sorted. Those that repeat a surer one must go.")
     suspect(result == kinds["score"], "You compared the scores with the threshold. It is a limit of the overlap, of IoU.")
@@ -159,7 +170,12 @@ def check(answer, random):
             "`[::-1]` turns the ties around, too. Sort by `argsort(descending=True, stable=True)`.")
     expected = suppress(boxes, scores, 0.5)
     expect("strictly greater; ties in their order", result == expected, lambda: f"Expected {expected}, got {result}.")
-    empty = answer(torch.zeros(0, 4), torch.zeros(0), 0.5)
+    try:
+        empty = answer(torch.zeros(0, 4), torch.zeros(0), 0.5)
+    except NotYet as error:
+        suspect("out of range" in error.sentence or "out of bounds" in error.sentence, "Without boxes your code stops: there is no surest box to take. A loop over "
+                "an empty list does nothing, so let the loop decide about the first box, too.")
+        raise
     suspect(empty is None or empty is Ellipsis, "Without boxes your function returns nothing: return an empty list.")
     expect("without boxes, an empty list", isinstance(empty, list) and len(empty) == 0, "Without boxes the answer is an empty list.", points=1)
 
@@ -317,6 +333,40 @@ def inverted(boxes, scores, threshold):
     for i in scores.argsort(descending=True, stable=True).tolist():
         if all(table[i, j] > threshold for j in kept):
             kept.append(i)
+    return kept
+
+
+@wrong("Without boxes your code stops")
+def first_by_hand(boxes, scores, threshold):
+    table, order = iou(boxes, boxes), scores.argsort(descending=True, stable=True).tolist()
+    kept = [order[0]]
+    for i in order[1:]:
+        if all(table[i, j] <= threshold for j in kept):
+            kept.append(i)
+    return kept
+
+
+@wrong("there is no overlap, so no largest one")
+def largest_of_none(boxes, scores, threshold):
+    table, kept = iou(boxes, boxes), []
+    for i in scores.argsort(descending=True, stable=True).tolist():
+        if table[i, kept].max() <= threshold:
+            kept.append(i)
+    return kept
+
+
+@wrong("You keep only boxes that repeat no other at all")
+def alone(boxes, scores, threshold):
+    table, order = iou(boxes, boxes), scores.argsort(descending=True, stable=True).tolist()
+    return [i for i in order if all(table[i, j] <= threshold for j in order if j != i)]
+
+
+@wrong("`order[i]` is another row")
+def order_of_order(boxes, scores, threshold):
+    table, order, kept = iou(boxes, boxes), scores.argsort(descending=True, stable=True).tolist(), []
+    for i in order:
+        if all(table[order[i], j] <= threshold for j in kept):
+            kept.append(order[i])
     return kept
 
 
