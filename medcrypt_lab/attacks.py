@@ -22,6 +22,12 @@ from torch.nn import functional
 
 INF = float("inf")
 TINY = 1e-12                    # in place of a length of 0, by which nothing can be divided
+RANGES = {                      # setting -> lowest and highest; written as integers where only whole numbers make sense
+    "alpha": (0., 1e9), "batch": (1, 10**6), "c": (1e-9, 1e9), "chunk": (1, 10**6), "confidence": (0., 1e9), "epsilon": (0., 1e9), "fooling": (1e-9, 1.),
+    "gamma": (1e-9, 1.), "largest_c": (1e-9, 1e9), "learning_rate": (1e-9, 10.), "most": (1e-9, 1e9), "overshoot": (0., 1.), "passes": (1, 10**6),
+    "restarts": (1, 10**6), "searches": (1, 100), "seed": (0, 2**62), "share": (1e-6, 1.), "shrink": (.01, .999), "smallest_tau": (1e-9, 1.),
+    "steps": (1, 10**6), "theta": (-1., 1.),
+}
 
 
 # ---------------------------------------------------------------- what all attacks share
@@ -67,19 +73,6 @@ def _demand(ok, words):
         raise ValueError(words)
 
 
-def _number(name, value, low, high, whole=False, advice=""):
-    plain = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    _demand(plain and low <= value <= high and value < INF, f"{name}={value!r} is not possible: give a {'whole ' * whole}number from {low} to {high}.{advice}")
-    return value
-
-
-def _ball(epsilon, norm):
-    _demand(norm in ("L2", "Linf"), f"norm={norm!r} is not possible: give 'Linf' or 'L2'.")
-    linf = norm == "Linf"
-    advice = " A pixel's whole range is 1: eight gray levels are 8/255." if linf else " It is a length: 1/255 in each of d entries is d**.5 / 255 long."
-    return _number("epsilon", epsilon, 0, 1 if linf else INF, advice=advice), norm
-
-
 @contextmanager
 def _undisturbed(model):
     """Evaluation mode inside; afterwards each module has its own mode again. model.train() would set all, a frozen batch norm too."""
@@ -95,10 +88,15 @@ def _undisturbed(model):
 
 class Attack:
     """What every attack does at its door. Each adds `run(images, labels, logits)`, which may trust its arguments."""
-
-    def __init__(self, model, *, targeted=False):
+    def __init__(self, model, targeted=False, **settings):
         _demand(callable(model), f"The model must be callable, and a {type(model).__name__} is not: pass the network itself.")
         self.model, self.targeted = model, targeted
+        for name, value in settings.items():
+            low, high = RANGES[name]
+            kind, allowed = ("a whole number", int) if isinstance(high, int) else ("a number", (int, float))
+            _demand(isinstance(value, allowed) and not isinstance(value, bool) and low <= value <= high,
+                    f"{name}={value!r} is not possible: give {kind} from {low:.6g} to {high:.6g}.")
+            setattr(self, name, value)
 
     def __call__(self, images, labels=None):
         # Gradients are taken with autograd.grad, of images only: none is left on a parameter.
@@ -141,31 +139,35 @@ class Attack:
         return images, labels, logits
 
 
+class _InBall(Attack):
+    """An attack whose change stays in a ball of radius epsilon, "Linf" or "L2"."""
+    def __init__(self, model, targeted, epsilon, norm, alpha=0, **settings):
+        super().__init__(model, targeted, epsilon=epsilon, **{"alpha": alpha} if alpha is not None else {}, **settings)
+        self.norm, self.alpha = norm, alpha
+        _demand(norm in ("L2", "Linf"), f"norm={norm!r} is not possible: give 'Linf' or 'L2'.")
+        _demand(norm == "L2" or epsilon <= 1, f"epsilon={epsilon!r} is more than a pixel's whole range, which is 1: eight gray levels are 8/255.")
+
+
 # ---------------------------------------------------------------- bounded
-class MarginPGD(Attack):
+class MarginPGD(_InBall):
     """Projected gradient ascent on the margin instead of the cross-entropy, whose gradient vanishes where softmax saturates.
 
     x <- P(x + alpha * s), s the gradient's sign (Linf) or the gradient by its length (L2), P onto the ball, then onto [0, 1] (Madry et al. 2018).
     The loss is min(margin, confidence), as in the "cw" loss of Madry's mnist_challenge, after Carlini and Wagner 2017.
-
-    epsilon: radius of the ball; norm: "Linf" or "L2"; alpha: step size, if left out 2.5 epsilon / steps; random_start: begin anywhere in the
-    ball, for each image as seed, restart and the image's bytes say, whatever its batch; restarts: how often to begin anew.
+    epsilon: radius of the ball; norm: "Linf" or "L2"; alpha: step size, if left out 2.5 epsilon / steps; random_start: begin anywhere in the ball, for each
+    image as seed, restart and the image's bytes say, whatever its batch; restarts: how often to begin anew.
     confidence: margins above it count no more; with a class a pixel, whose mean is raised, 0 spends nothing on pixels that are wrong already.
-    Returns, of all points visited, the one with the largest loss. Fails, and then says nothing, where gradients mislead: rounded or saturated
-    logits, random models. More steps or restarts that change nothing, while random search does better, are the sign.
+    Returns, of all points visited, the one with the largest loss. Fails, and then says nothing, where gradients mislead: rounded or saturated logits, random
+    models. More steps or restarts that change nothing, while random search does better, are the sign.
     """
-
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", alpha=None, steps=20, restarts=1, random_start=True, confidence=50,
                  targeted=False, seed=0):
-        super().__init__(model, targeted=targeted)
-        self.epsilon, self.norm = _ball(epsilon, norm)
-        self.steps, self.restarts = _number("steps", steps, 1, 100_000, whole=True), _number("restarts", restarts, 1, 10_000, whole=True)
-        self.alpha = 2.5 * epsilon / steps if alpha is None else _number("alpha", alpha, 0, INF)
-        self.confidence, self.seed = _number("confidence", confidence, 0, 1e9), _number("seed", seed, 0, 2**62, whole=True)
+        super().__init__(model, targeted, epsilon, norm, alpha, steps=steps, restarts=restarts, confidence=confidence, seed=seed)
         self.random_start = random_start
 
     def run(self, images, labels, logits):
         best, highest = images.clone(), torch.full_like(images.flatten(1)[:, 0], -INF)
+        alpha = 2.5 * self.epsilon / self.steps if self.alpha is None else self.alpha
         for restart in range(self.restarts):
             x = (images + self._start(images, restart)).clamp(0, 1) if self.random_start else images
             for step in range(self.steps + 1):
@@ -175,7 +177,7 @@ class MarginPGD(Attack):
                 best[better], highest[better] = x.detach()[better], loss.detach()[better]
                 if step < self.steps:
                     gradient, = torch.autograd.grad(loss.sum(), x)
-                    change = x.detach() + self.alpha * steepest(gradient, self.norm) - images
+                    change = x.detach() + alpha * steepest(gradient, self.norm) - images
                     x = (images + project(change, self.epsilon, self.norm)).clamp(0, 1)
         return best
 
@@ -213,17 +215,14 @@ class MinimalAttack(Attack):
 class DeepFool(MinimalAttack):
     """Step to the nearest class boundary as if the model were linear, look again (Moosavi-Dezfooli et al. 2016, algorithm 2).
 
-    f_k: logit k minus that of the present class; w_k: its gradient. Boundary k is |f_k| / ||w_k|| away; the step to the nearest one, l, is
-    r = |f_l| / ||w_l||^2 * w_l, 1e-4 longer as in the authors' code, and x = image + (1 + overshoot) * (sum of all r), clipped to [0, 1].
-
-    overshoot: in [0, 1], without which x would stop on the boundary; steps: at most so many. Labels only tell which images are wrong already:
-    without them it is the paper's attack, which knows none. targeted, which is not in the paper: towards the wanted class's boundary.
+    f_k: logit k minus that of the present class; w_k: its gradient. Boundary k is |f_k| / ||w_k|| away; the step to the nearest one, l, is r = |f_l| /
+    ||w_l||^2 * w_l, 1e-4 longer as in the authors' code, and x = image + (1 + overshoot) * (sum of all r), clipped to [0, 1].
+    overshoot: in [0, 1], without which x would stop on the boundary; steps: at most so many. Labels only tell which images are wrong already: without them it
+    is the paper's attack, which knows none. targeted, which is not in the paper: towards the wanted class's boundary.
     Exact on a linear model; elsewhere often farther than CarliniWagnerL2. Fails where gradients vanish. One backward pass a step and other class.
     """
-
     def __init__(self, model, *, overshoot=.02, steps=50, targeted=False):
-        super().__init__(model, targeted=targeted)
-        self.overshoot, self.steps = _number("overshoot", overshoot, 0, 1), _number("steps", steps, 1, 10_000, whole=True)
+        super().__init__(model, targeted, overshoot=overshoot, steps=steps)
 
     def search(self, images, labels):
         x, total = images.clone(), torch.zeros_like(images)
@@ -251,36 +250,28 @@ class DeepFool(MinimalAttack):
         return logits.gather(1, others) - logits.gather(1, labels[:, None])
 
 
+def _to_line(images):
+    """[0, 1] stretched to the whole line. 0 and 1 would lie at infinity; as in the authors' code they are moved, by half a millionth."""
+    return torch.atanh((2 * images - 1) * .999999)
+
+
+def _to_box(w):
+    return (torch.tanh(w) + 1) / 2
+
+
 class _CarliniWagner(MinimalAttack):
-    """What the three attacks of Carlini and Wagner 2017 share: a box without clipping, and their loss f6."""
-
-    def __init__(self, model, *, c, steps, learning_rate, confidence, targeted, largest_c=1e9):
-        super().__init__(model, targeted=targeted)
-        self.largest_c = _number("largest_c", largest_c, 1e-9, 1e9)
-        self.c, self.steps = _number("c", c, 1e-9, largest_c), _number("steps", steps, 1, 100_000, whole=True)
-        self.learning_rate, self.confidence = _number("learning_rate", learning_rate, 1e-9, 10), _number("confidence", confidence, 0, 1e9)
-
-    @staticmethod
-    def to_line(images):
-        """[0, 1] stretched to the whole line. 0 and 1 would lie at infinity; as in the authors' code they are moved, by half a millionth."""
-        return torch.atanh((2 * images - 1) * .999999)
-
-    @staticmethod
-    def to_box(w):
-        return (torch.tanh(w) + 1) / 2
-
+    """What the three attacks of Carlini and Wagner 2017 share: their loss f6, and a search that doubles c."""
     def f(self, gain):
         """max(present class - best other, -confidence), of logits: no more than 0 where the aim is reached, and flat from -confidence on."""
         return (-gain).clamp(min=-self.confidence)
 
-    def until_success(self, images, labels, start, c, make, penalty, counts):
+    def until_success(self, images, labels, start, c, rows, make, penalty, counts):
         """Minimize penalty + c * f by Adam from `start`, doubling c after each `steps` steps in vain; each image stops at its first success.
 
-        make(w, rows): images made of w, where rows tells which of all images these are; penalty(x, rows): (n,); counts(x, rows): (n,), which
-        may count as a success. Returns images, which of them succeeded, and each one's c.
+        rows: which images are to be solved; make(w, rows): images made of w; penalty(x, rows): (n,); counts(x, rows): which x may count as a success. Returns
+        images (the start, where nothing was found), which succeeded, and each one's c.
         """
-        solved, found, c = start.clone(), torch.zeros_like(labels, dtype=torch.bool), c.clone()
-        w, rows = self.to_line(start), torch.arange(len(images), device=images.device)
+        solved, found, c, w = start.clone(), torch.zeros_like(labels, dtype=torch.bool), c.clone(), _to_line(start[rows])
         while len(rows):
             w = w.detach().requires_grad_(True)
             adam = torch.optim.Adam([w], self.learning_rate)
@@ -302,16 +293,13 @@ class _CarliniWagner(MinimalAttack):
 class CarliniWagnerL2(_CarliniWagner):
     """The shortest change, by minimization (Carlini and Wagner 2017, section VI.A).
 
-    minimize over w  ||x - image||^2 + c * f(x),  x = (tanh(w) + 1) / 2,  f(x) = max(present class - best other, -confidence) on logits,
-    by Adam; c by binary search for each image, times 10 while nothing succeeded. Of all points visited, the closest success is returned.
-
+    minimize over w  ||x - image||^2 + c * f(x),  x = (tanh(w) + 1) / 2,  f(x) = max(present class - best other, -confidence) on logits, by Adam; c by binary
+    search for each image, times 10 while nothing succeeded. Of all points visited, the closest success is returned.
     c: the first one; searches: how many values of c; steps of Adam for each, learning_rate; confidence: the margin to be won (the paper's kappa).
     The authors use searches=9, steps=10000, c=.001. Pixels of exactly 0 or 1 hardly move: tanh is flat there. Fails where gradients vanish.
     """
-
     def __init__(self, model, *, c=.1, searches=5, steps=100, learning_rate=.01, confidence=0, targeted=False):
-        super().__init__(model, c=c, steps=steps, learning_rate=learning_rate, confidence=confidence, targeted=targeted)
-        self.searches = _number("searches", searches, 1, 100, whole=True)
+        super().__init__(model, targeted, c=c, searches=searches, steps=steps, learning_rate=learning_rate, confidence=confidence)
 
     def search(self, images, labels):
         best, nearest = images.clone(), torch.full_like(images.flatten(1)[:, 0], INF)
@@ -327,10 +315,10 @@ class CarliniWagnerL2(_CarliniWagner):
     def descend(self, images, labels, c):
         """For one c an image, (n,): the closest success on Adam's way, and its squared distance, infinity where there was none."""
         best, nearest = images.clone(), torch.full_like(c, INF)
-        w = self.to_line(images).requires_grad_(True)
+        w = _to_line(images).requires_grad_(True)
         adam = torch.optim.Adam([w], self.learning_rate)
         for _ in range(self.steps):
-            x = self.to_box(w)
+            x = _to_box(w)
             gain, distance = self.gain(x, labels), (x - images).square().flatten(1).sum(1)
             better = (gain > self.confidence) & (distance < nearest)
             best[better], nearest[better] = x.detach()[better], distance.detach()[better]
@@ -342,95 +330,79 @@ class CarliniWagnerL2(_CarliniWagner):
 class CarliniWagnerL0(_CarliniWagner):
     """The fewest pixels: succeed with all of them, freeze those that matter least, succeed again (Carlini and Wagner 2017, section VI.B).
 
-    A pixel matters as much as its change times the gradient, |delta_i| * |g_i|, summed over channels. Each round minimizes as CarliniWagnerL2
-    does, from the last solution to the first success. The last round that succeeded is returned.
-
-    share: what part of the free pixels is frozen a round (the authors freeze at most 0.3 times the root of their number); c, largest_c: where
-    doubling begins and gives up; steps of Adam for each c, learning_rate; confidence: the margin to be won.
+    A pixel matters as much as its change times the gradient, |delta_i| * |g_i|, summed over channels. Each round minimizes as CarliniWagnerL2 does, from the
+    last solution to the first success. The last round that succeeded is returned.
+    share: what part of the free pixels is frozen a round (the authors freeze at most 0.3 times the root of their number); c, largest_c: where doubling begins
+    and gives up; steps of Adam for each c, learning_rate; confidence: the margin to be won.
     Greedy: a pixel that was frozen too early stays so. Fails where gradients vanish.
     """
     norm = "L0"
 
     def __init__(self, model, *, share=.2, c=1, largest_c=100, steps=20, learning_rate=.1, confidence=0, targeted=False):
-        super().__init__(model, c=c, largest_c=largest_c, steps=steps, learning_rate=learning_rate, confidence=confidence, targeted=targeted)
-        self.share = _number("share", share, 1e-6, 1)
+        super().__init__(model, targeted, share=share, c=c, largest_c=largest_c, steps=steps, learning_rate=learning_rate, confidence=confidence)
 
     def search(self, images, labels):
-        best, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
-        free, c = torch.ones_like(images[:, :1], dtype=torch.bool), torch.full_like(images.flatten(1)[:, 0], self.c)
-        rows, left = torch.arange(len(images), device=images.device), free[0].numel()
+        best, found, rows = images.clone(), torch.zeros_like(labels, dtype=torch.bool), torch.arange(len(images), device=images.device)
+        c, free = torch.full_like(images.flatten(1)[:, 0], self.c), torch.ones_like(images[:, :1], dtype=torch.bool)
+        left = free[0].numel()
         while len(rows) and left:
-            x, success, c[rows] = self._solve(images[rows], labels[rows], best[rows], c[rows], free[rows])
-            rows, x = rows[success], x[success]
-            best[rows], found[rows] = x, True
+            best, success, c = self.until_success(
+                images, labels, best, c, rows, make=lambda w, rows: torch.where(free[rows], _to_box(w), images[rows]),
+                penalty=lambda x, rows: (x - images[rows]).square().flatten(1).sum(1), counts=lambda x, rows: True)
+            found, rows = found | success, rows[success[rows]]
             freeze = max(1, int(self.share * left))
-            matters = self._matters(images[rows], labels[rows], x).masked_fill(~free[rows].flatten(1), INF)
-            free[rows] = free[rows].flatten(1).scatter(1, matters.argsort(1)[:, :freeze], False).view_as(free[rows])
+            x = best[rows].requires_grad_(True)
+            gradient, = torch.autograd.grad(self.gain(x, labels[rows]).sum(), x)
+            matters = ((x.detach() - images[rows]).abs().sum(1, keepdim=True) * gradient.abs().sum(1, keepdim=True)).masked_fill(~free[rows], INF)
+            free[rows] = free[rows].flatten(1).scatter(1, matters.flatten(1).argsort(1)[:, :freeze], False).view_as(matters)
             left -= freeze
         return best, found
-
-    def _solve(self, images, labels, start, c, free):
-        return self.until_success(images, labels, start, c, make=lambda w, rows: torch.where(free[rows], self.to_box(w), images[rows]),
-                                  penalty=lambda x, rows: (x - images[rows]).square().flatten(1).sum(1), counts=lambda x, rows: True)
-
-    def _matters(self, images, labels, x):
-        x = x.requires_grad_(True)
-        gradient, = torch.autograd.grad(self.gain(x, labels).sum(), x)
-        return ((x.detach() - images).abs().sum(1) * gradient.abs().sum(1)).flatten(1)
 
 
 class CarliniWagnerLinf(_CarliniWagner):
     """The smallest largest change: only what exceeds tau costs, and tau shrinks (Carlini and Wagner 2017, section VI.C).
 
-    minimize over w  c * f(x) + (sum over pixels of max(|x - image| - tau, 0)) to the first success that exceeds tau nowhere, in the box of
-    CarliniWagnerL2; then tau = shrink * (its largest change), from there on. The last success is returned.
-
-    shrink: in (0, 1); smallest_tau: good enough; c, largest_c: where doubling begins and gives up; steps of Adam for each c; learning_rate: its
-    step, to be finer than tau, or the answer is coarse; confidence: the margin to be won. Fails where gradients vanish.
+    minimize over w  c * f(x) + (sum over pixels of max(|x - image| - tau, 0)) to the first success that exceeds tau nowhere, in the box of CarliniWagnerL2;
+    then tau = shrink * (its largest change), from there on. The last success is returned.
+    shrink: in (0, 1); smallest_tau: good enough; c, largest_c: where doubling begins and gives up; steps of Adam for each c; learning_rate: its step, to be
+    finer than tau, or the answer is coarse; confidence: the margin to be won. Fails where gradients vanish.
     """
     norm = "Linf"
 
     def __init__(self, model, *, shrink=.9, smallest_tau=1e-4, c=1, largest_c=100, steps=20, learning_rate=.002, confidence=0, targeted=False):
-        super().__init__(model, c=c, largest_c=largest_c, steps=steps, learning_rate=learning_rate, confidence=confidence, targeted=targeted)
-        self.shrink, self.smallest_tau = _number("shrink", shrink, .01, .999), _number("smallest_tau", smallest_tau, 1e-9, 1)
+        super().__init__(model, targeted, shrink=shrink, smallest_tau=smallest_tau, c=c, largest_c=largest_c, steps=steps,
+                         learning_rate=learning_rate, confidence=confidence)
 
     def search(self, images, labels):
-        best, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
-        rows, tau = torch.arange(len(images), device=images.device), torch.ones_like(images.flatten(1)[:, 0])
-        c = torch.full_like(tau, self.c)
-        while len(rows):
-            x, success, c[rows] = self._solve(images[rows], labels[rows], best[rows], c[rows], tau[rows])
-            rows, x = rows[success], x[success]
-            best[rows], found[rows] = x, True
-            tau[rows] = self.shrink * size(x - images[rows], "Linf")
-            rows = rows[tau[rows] > self.smallest_tau]
-        return best, found
+        best, found, rows = images.clone(), torch.zeros_like(labels, dtype=torch.bool), torch.arange(len(images), device=images.device)
+        c, tau = torch.full_like(images.flatten(1)[:, 0], self.c), torch.ones_like(images.flatten(1)[:, 0])
 
-    def _solve(self, images, labels, start, c, tau):
         def excess(x, rows):
             return ((x - images[rows]).abs() - _each(tau[rows], images)).clamp(min=0).flatten(1).sum(1)
-        return self.until_success(images, labels, start, c, make=lambda w, rows: self.to_box(w), penalty=excess,
-                                  counts=lambda x, rows: excess(x, rows) == 0)
+        while len(rows):
+            best, success, c = self.until_success(images, labels, best, c, rows, make=lambda w, rows: _to_box(w), penalty=excess,
+                                                  counts=lambda x, rows: excess(x, rows) == 0)
+            found, rows = found | success, rows[success[rows]]
+            tau[rows] = self.shrink * size(best[rows] - images[rows], "Linf")
+            rows = rows[tau[rows] > self.smallest_tau]
+        return best, found
 
 
 class JSMA(MinimalAttack):
     """Few pixels, two at a time, each pushed by theta: the Jacobian saliency map attack (Papernot et al. 2016, algorithm 3).
 
-    Of a pair (p, q), A is the slope of the target's logit along both and B that of all other logits together. A pair may be pushed if that
-    raises the target (A > 0) and lowers the rest (B < 0); the one with the largest A * |B| is. Where theta < 0, both slopes change their sign.
-
-    theta: the push, in [-1, 1] but not 0; gamma: at most this share of the entries is changed, in (0, 1]; chunk: so many rows of the map of all
-    pairs are in memory, chunk * d numbers instead of d * d. Not targeted, it aims at the best other class: of two classes, the other.
-    An entry is one channel of a pixel; it leaves the search when it cannot move. An empty map ends the search as a failure, so two logits
-    that rise and fall together cannot be attacked. Slow beyond 64 pixels a side: each pair looks at d * d / 2 sums.
+    Of a pair (p, q), A is the slope of the target's logit along both and B that of all other logits together. A pair may be pushed if that raises the target
+    (A > 0) and lowers the rest (B < 0); the one with the largest A * |B| is. Where theta < 0, both slopes change their sign.
+    theta: the push, in [-1, 1] but not 0; gamma: at most this share of the entries is changed, in (0, 1]; chunk: so many rows of the map of all pairs are in
+    memory, chunk * d numbers instead of d * d. Not targeted, it aims at the best other class: of two classes, the other.
+    An entry is one channel of a pixel; it leaves the search when it cannot move. An empty map ends the search as a failure, so two logits that rise and fall
+    together cannot be attacked. Slow beyond 64 pixels a side: each pair looks at d * d / 2 sums.
     """
     norm = "L0"
 
     def __init__(self, model, *, theta=1, gamma=.1, chunk=32, targeted=False):
-        super().__init__(model, targeted=targeted)
-        self.theta, self.gamma = _number("theta", theta, -1, 1), _number("gamma", gamma, 1e-9, 1)
+        super().__init__(model, targeted, theta=theta, gamma=gamma, chunk=chunk)
         _demand(theta != 0, "theta=0 pushes nothing: above 0 it brightens pixels, below 0 it darkens them.")
-        self.chunk = _number("chunk", chunk, 1, 100_000, whole=True)
 
     def search(self, images, labels):
         with torch.no_grad():
@@ -438,9 +410,14 @@ class JSMA(MinimalAttack):
         x, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
         rows = list(range(len(images)))
         for _ in range(int(self.gamma * images[0].numel() / 2) + 1):
-            raises, lowers, found[rows] = self._slopes(x[rows], targets[rows])
-            movable = (x[rows] < 1 if self.theta > 0 else x[rows] > 0).flatten(1)
-            pairs = {row: self.best_pair(raises[i], lowers[i], movable[i]) for i, row in enumerate(rows) if not found[row]}
+            here = x[rows].requires_grad_(True)
+            logits = self.logits(here)
+            target, sign = logits.gather(1, targets[rows, None]).sum(), 1 if self.theta > 0 else -1
+            raises, = torch.autograd.grad(sign * target, here, retain_graph=True)
+            lowers, = torch.autograd.grad(sign * (target - logits.sum()), here)
+            found[rows] = logits.argmax(1) == targets[rows]
+            movable = x[rows] < 1 if sign > 0 else x[rows] > 0
+            pairs = {row: self.best_pair(raises[i].flatten(), lowers[i].flatten(), movable[i].flatten()) for i, row in enumerate(rows) if not found[row]}
             rows = [row for row, pair in pairs.items() if pair]
             if not rows:
                 break
@@ -448,15 +425,6 @@ class JSMA(MinimalAttack):
                 x[row].view(-1)[list(pairs[row])] += self.theta
             x.clamp_(0, 1)
         return x, found
-
-    def _slopes(self, x, targets):
-        """How a push of each entry raises the target's logit and lowers the others', both (n, d), and which targets are reached, (n,)."""
-        x = x.detach().requires_grad_(True)
-        logits = self.logits(x)
-        target, sign = logits.gather(1, targets[:, None]).sum(), 1 if self.theta > 0 else -1
-        raises, = torch.autograd.grad(target, x, retain_graph=True)
-        lowers, = torch.autograd.grad(target - logits.sum(), x)
-        return sign * raises.flatten(1), sign * lowers.flatten(1), logits.argmax(1) == targets
 
     def best_pair(self, raises, lowers, movable):
         """The movable entries (p, q) of one image with the largest saliency; None if no pair is admissible. All arguments: (d,)."""
@@ -472,14 +440,9 @@ class JSMA(MinimalAttack):
 
 
 # ---------------------------------------------------------------- universal
-class _Universal(Attack):
+class _Universal(_InBall):
     """One change for all images: `_updates(images, aims)` makes it step by step."""
     perturbation = None
-
-    def __init__(self, model, *, epsilon, norm, passes, targeted, seed):
-        super().__init__(model, targeted=targeted)
-        self.epsilon, self.norm = _ball(epsilon, norm)
-        self.passes, self.seed = _number("passes", passes, 1, 10_000, whole=True), _number("seed", seed, 0, 2**62, whole=True)
 
     def run(self, images, labels, logits):
         # Away from the model's own answers, whatever the truth is; or to the wanted ones.
@@ -500,18 +463,15 @@ class _Universal(Attack):
 class UAP(_Universal):
     """A universal perturbation, image by image, with DeepFool inside (Moosavi-Dezfooli et al. 2017, algorithm 1).
 
-    For each image that v does not fool yet, dv is DeepFool's change of image + v, and v <- P(v + dv), P onto the ball; this in passes over all
-    images, in random order, until the fooling rate is reached.
-
-    epsilon, norm: the ball, "Linf" or "L2"; fooling: the rate to stop at, in (0, 1], 0.8 in the authors' code; passes: at most; steps, overshoot:
-    DeepFool's. Labels are not used unless targeted (after Hirano and Takemoto 2020, who step by FGSM): then it pushes towards them.
-    Image + v is clipped to [0, 1], which the paper's is not. It falls short where the ball holds no such v: images are driven into few classes, so
-    the share of these among the images limits what can be fooled.
+    For each image that v does not fool yet, dv is DeepFool's change of image + v, and v <- P(v + dv), P onto the ball; this in passes over all images, in
+    random order, until the fooling rate is reached.
+    epsilon, norm: the ball, "Linf" or "L2"; fooling: the rate to stop at, in (0, 1], 0.8 in the authors' code; passes: at most; steps, overshoot: DeepFool's.
+    Labels are not used unless targeted (after Hirano and Takemoto 2020, who step by FGSM): then it pushes towards them. Image + v is clipped to [0, 1], which
+    the paper's is not. It falls short where the ball holds no such v: images are driven into few classes, so the share of these among the images limits what
+    can be fooled.
     """
-
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", fooling=.8, passes=5, steps=10, overshoot=.02, targeted=False, seed=0):
-        super().__init__(model, epsilon=epsilon, norm=norm, passes=passes, targeted=targeted, seed=seed)
-        self.fooling = _number("fooling", fooling, 1e-9, 1)
+        super().__init__(model, targeted, epsilon, norm, fooling=fooling, passes=passes, seed=seed)
         self.deepfool = DeepFool(model, overshoot=overshoot, steps=steps, targeted=targeted)
 
     def _updates(self, images, aims):
@@ -536,25 +496,22 @@ class UAP(_Universal):
 class MiniBatchUAP(_Universal):
     """A universal perturbation by gradient ascent over mini-batches (Shafahi et al. 2020), much faster than image by image.
 
-    v <- P(v + alpha * s), s the sign of the gradient (Linf) or the gradient by its length (L2), of the mean cross-entropy of image + v, clipped to
-    [0, 1], with the model's own answers; each one is cut at `most`, so that an image fooled for good does not outweigh the others.
+    v <- P(v + alpha * s), s the sign of the gradient (Linf) or the gradient by its length (L2), of the mean cross-entropy of image + v, clipped to [0, 1],
+    with the model's own answers; each one is cut at `most`, so that an image fooled for good does not outweigh the others.
     targeted: down the cross-entropy with the labels, which are not used otherwise.
-
-    epsilon, norm: the ball; alpha: step size, if left out epsilon / 10; passes over all images; batch: images a step. Also for a class a pixel.
-    Fails where gradients vanish.
+    epsilon, norm: the ball; alpha: step size, if left out epsilon / 10; passes over all images; batch: images a step. Also for a class a pixel. Fails where
+    gradients vanish.
     """
-
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", alpha=None, passes=10, batch=32, most=9, targeted=False, seed=0):
-        super().__init__(model, epsilon=epsilon, norm=norm, passes=passes, targeted=targeted, seed=seed)
-        self.alpha = epsilon / 10 if alpha is None else _number("alpha", alpha, 0, INF)
-        self.batch, self.most = _number("batch", batch, 1, 100_000, whole=True), _number("most", most, 1e-9, 1e9)
+        super().__init__(model, targeted, epsilon, norm, alpha, passes=passes, batch=batch, most=most, seed=seed)
 
     def _updates(self, images, aims):
         v, random = torch.zeros_like(images[:1]), torch.Generator().manual_seed(self.seed)
+        alpha = self.epsilon / 10 if self.alpha is None else self.alpha
         for _ in range(self.passes):
             for rows in torch.randperm(len(images), generator=random).split(self.batch):
                 v = v.detach().requires_grad_(True)
                 loss = functional.cross_entropy(self.logits((images[rows] + v).clamp(0, 1)), aims[rows], reduction="none")
                 gradient, = torch.autograd.grad(-loss.mean() if self.targeted else loss.clamp(max=self.most).mean(), v)
-                v = project(v.detach() + self.alpha * steepest(gradient, self.norm), self.epsilon, self.norm)
+                v = project(v.detach() + alpha * steepest(gradient, self.norm), self.epsilon, self.norm)
                 yield v

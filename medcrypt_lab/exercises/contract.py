@@ -64,13 +64,15 @@ def minimal(make, model, images, labels):
 
 
 def universal(make, model, images, labels, epsilon, norm="Linf"):
-    """What one perturbation for all images promises besides. An attack that has `updates` is looked at after each of them."""
+    """What one perturbation for all images promises besides. An attack that calls `each_update(perturbation)` is watched."""
     import torch
 
     def make_it(model):
         return make(model, epsilon)
     yield from every(make_it, model, images, labels)
-    attack = make_it(model)
+    attack, steps = make_it(model), []
+    if hasattr(attack, "each_update"):
+        attack.each_update = steps.append
     adversarial = _run(attack, images, labels)
     # Where an image is clipped, its change says nothing: the perturbation is what the others agree on.
     inside = (adversarial > 0) & (adversarial < 1)
@@ -78,7 +80,7 @@ def universal(make, model, images, labels, epsilon, norm="Linf"):
     error = ((images + perturbation).clamp(0, 1) - adversarial).abs() * inside.any(0)
     yield "adds one perturbation to all images", float(error.max()) <= 1e-6, "The images' changes differ by more than clipping explains."
     steps = list(attack.updates(images, labels)) if hasattr(attack, "updates") else [perturbation[None]]
-    largest = max(float(_norms(step, norm).max()) for step in steps)
+    largest = max(float(_norms(step, norm).max()) for step in [*steps, perturbation[None]])
     yield ("stays inside the ball after every update", largest <= epsilon + 1e-6,
            f"The perturbation grew to {255 * largest:.3g}/255, the budget is {255 * epsilon:.3g}/255: project all of it after each update.")
     if not getattr(attack, "targeted", False):
