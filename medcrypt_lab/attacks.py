@@ -2,17 +2,16 @@
 
     adversarial = DeepFool(model, steps=50)(images, labels)
 
-The same for all of them:
-model: takes images in [0, 1], so that a normalization is inside it, and returns logits (n, K), or (n, K, h, w) for a class a pixel; K = 1
-is a sigmoid's logit of class 1.
-images: (n, channels, ...) of a floating type, in [0, 1]. labels: whole numbers (n,), or (n, h, w): the true classes or, with targeted=True,
-the wanted ones. Left out, they are what the model says now.
+model: takes images in [0, 1], so that a normalization is inside it, and returns logits: (n, K), or (n, K, h, w) for a class a pixel; K = 1 is a sigmoid's
+logit of class 1.
+images: (n, channels, ...) of a floating type, in [0, 1]. labels: whole numbers, (n,) or (n, h, w): the true classes or, with targeted=True, the wanted
+ones; left out, what the model says now.
 Returns new images in [0, 1]. Images, weights, gradients and the mode of each module stay as they are; chance comes from `seed` alone.
 Raises ValueError for a setting or an argument outside its range.
 
-Three kinds. *Bounded* (MarginPGD): the change stays in a ball of radius epsilon. *Minimal* (DeepFool, CarliniWagner..., JSMA): the smallest
-change found; `attack.norms` (n,) tells its size, 0 where the aim was reached already and infinity where the search failed; both kinds of
-image come back unchanged. *Universal* (UAP, MiniBatchUAP): one change for all images, `attack.perturbation`.
+Three kinds. *Bounded* (MarginPGD): the change stays in a ball of radius epsilon. *Minimal* (DeepFool, CarliniWagner..., JSMA): the smallest change found;
+`attack.norms` (n,) tells its size, 0 where the aim was reached already and infinity where the search failed; both kinds of image come back unchanged.
+*Universal* (UAP, MiniBatchUAP): one change for all images, `attack.perturbation`.
 """
 import hashlib
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from contextlib import contextmanager
 import torch
 from torch.nn import functional
 
-INF = float("inf")
 TINY = 1e-12                    # in place of a length of 0, by which nothing can be divided
 RANGES = {                      # setting -> lowest and highest; written as integers where only whole numbers make sense
     "alpha": (0., 1e9), "batch": (1, 10**6), "c": (1e-9, 1e9), "chunk": (1, 10**6), "confidence": (0., 1e9), "epsilon": (0., 1e9), "fooling": (1e-9, 1.),
@@ -32,20 +30,14 @@ RANGES = {                      # setting -> lowest and highest; written as inte
 
 # ---------------------------------------------------------------- what all attacks share
 def margin(logits, labels):
-    """How far the best other class is ahead of the labeled one: above 0, the prediction is not the label.
-
-    logits: (n, K, ...), K at least 2; labels: int64 (n, ...). Returns (n, ...).
-    """
+    """How far the best other class is ahead of the labeled one, (n, ...): above 0, the answer is not the label. logits: (n, K, ...); labels: (n, ...)."""
     # The labeled class becomes minus infinity, not 0: where all logits are negative, 0 would be the best "other" one.
-    other = logits.scatter(1, labels[:, None], -INF).amax(1)
+    other = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
     return other - logits.gather(1, labels[:, None])[:, 0]
 
 
 def size(changes, norm):
-    """How large each image's change is: "L0" (pixels changed, in any channel), "L2" (its length) or "Linf" (its largest entry).
-
-    changes: (n, channels, ...). Returns (n,) of the same type.
-    """
+    """The norm of each image's change, (n,): "L0" (pixels changed, in any channel), "L2" or "Linf" (largest entry). changes: (n, channels, ...)."""
     if norm == "L0":
         return (changes != 0).any(1).flatten(1).sum(1).to(changes.dtype)
     return changes.flatten(1).norm(dim=1) if norm == "L2" else changes.abs().flatten(1).amax(1)
@@ -94,7 +86,7 @@ class Attack:
         for name, value in settings.items():
             low, high = RANGES[name]
             kind, allowed = ("a whole number", int) if isinstance(high, int) else ("a number", (int, float))
-            _demand(isinstance(value, allowed) and not isinstance(value, bool) and low <= value <= high,
+            _demand(name == "alpha" and value is None or isinstance(value, allowed) and not isinstance(value, bool) and low <= value <= high,
                     f"{name}={value!r} is not possible: give {kind} from {low:.6g} to {high:.6g}.")
             setattr(self, name, value)
 
@@ -120,30 +112,27 @@ class Attack:
         _demand(isinstance(images, torch.Tensor) and images.is_floating_point() and images.ndim >= 3 and len(images) > 0,
                 "The images must be a floating tensor (n, channels, ...), n at least 1; one image alone is image[None].")
         low, high = float(images.min()), float(images.max())
-        _demand(0 <= low and high <= 1, f"The images reach from {low:.3g} to {high:.3g} and must lie in [0, 1]: divide gray levels by 255; move a "
-                "normalization into the model.")
-        images = images.detach().clone()
+        _demand(0 <= low and high <= 1, f"The images reach from {low:.3g} to {high:.3g}, not from 0 to 1: divide by 255, or normalize inside the model.")
+        images = images.detach().clone(memory_format=torch.contiguous_format)
         with torch.no_grad():
             logits = self.logits(images)
         _demand(not ((logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-5).all()),
                 "The model returns probabilities, for they sum to 1. Attack its logits, what softmax is applied to.")
         shape, last = (len(images), *logits.shape[2:]), logits.shape[1] - 1
-        if labels is None:
-            _demand(not self.targeted, "targeted=True needs labels: the wanted classes.")
-            labels = logits.argmax(1)
+        _demand(labels is not None or not self.targeted, "targeted=True needs labels: the wanted classes.")
+        labels = logits.argmax(1) if labels is None else labels
         _demand(isinstance(labels, torch.Tensor) and not labels.is_floating_point() and tuple(labels.shape) == shape,
                 f"The labels must be a tensor of whole numbers of shape {shape}, one for each answer of the model.")
-        labels = labels.detach().long()
         low, high = int(labels.min()), int(labels.max())
         _demand(0 <= low and high <= last, f"The labels reach from {low} to {high}, the model's classes from 0 to {last}.")
-        return images, labels, logits
+        return images, labels.detach().long(), logits
 
 
 class _InBall(Attack):
     """An attack whose change stays in a ball of radius epsilon, "Linf" or "L2"."""
-    def __init__(self, model, targeted, epsilon, norm, alpha=0, **settings):
-        super().__init__(model, targeted, epsilon=epsilon, **{"alpha": alpha} if alpha is not None else {}, **settings)
-        self.norm, self.alpha = norm, alpha
+    def __init__(self, model, targeted, epsilon, norm, **settings):
+        super().__init__(model, targeted, epsilon=epsilon, **settings)
+        self.norm = norm
         _demand(norm in ("L2", "Linf"), f"norm={norm!r} is not possible: give 'Linf' or 'L2'.")
         _demand(norm == "L2" or epsilon <= 1, f"epsilon={epsilon!r} is more than a pixel's whole range, which is 1: eight gray levels are 8/255.")
 
@@ -160,13 +149,12 @@ class MarginPGD(_InBall):
     Returns, of all points visited, the one with the largest loss. Fails, and then says nothing, where gradients mislead: rounded or saturated logits, random
     models. More steps or restarts that change nothing, while random search does better, are the sign.
     """
-    def __init__(self, model, *, epsilon=8 / 255, norm="Linf", alpha=None, steps=20, restarts=1, random_start=True, confidence=50,
-                 targeted=False, seed=0):
-        super().__init__(model, targeted, epsilon, norm, alpha, steps=steps, restarts=restarts, confidence=confidence, seed=seed)
+    def __init__(self, model, *, epsilon=8 / 255, norm="Linf", alpha=None, steps=20, restarts=1, random_start=True, confidence=50, targeted=False, seed=0):
+        super().__init__(model, targeted, epsilon, norm, alpha=alpha, steps=steps, restarts=restarts, confidence=confidence, seed=seed)
         self.random_start = random_start
 
     def run(self, images, labels, logits):
-        best, highest = images.clone(), torch.full_like(images.flatten(1)[:, 0], -INF)
+        best, highest = images.clone(), torch.full_like(images.flatten(1)[:, 0], -torch.inf)
         alpha = 2.5 * self.epsilon / self.steps if self.alpha is None else self.alpha
         for restart in range(self.restarts):
             x = (images + self._start(images, restart)).clamp(0, 1) if self.random_start else images
@@ -200,7 +188,6 @@ class MarginPGD(_InBall):
 class MinimalAttack(Attack):
     """What every minimal attack does around its `search(images, labels)`, which gives changed images and which of them reach the aim."""
     norm, norms = "L2", None
-
     def run(self, images, labels, logits):
         _demand(logits.ndim == 2, f"{type(self).__name__} wants one class an image; for a class a pixel there are MarginPGD and MiniBatchUAP.")
         adversarial, found = images.clone(), self.reached(logits, labels)
@@ -208,7 +195,7 @@ class MinimalAttack(Attack):
         if rest.any():
             changed, found[rest] = self.search(images[rest], labels[rest])
             adversarial[rest] = torch.where(_each(found[rest], images), changed, images[rest])
-        self.norms = size(adversarial - images, self.norm).masked_fill(~found, INF)
+        self.norms = size(adversarial - images, self.norm).masked_fill(~found, torch.inf)
         return adversarial
 
 
@@ -267,7 +254,6 @@ class _CarliniWagner(MinimalAttack):
 
     def until_success(self, images, labels, start, c, rows, make, penalty, counts):
         """Minimize penalty + c * f by Adam from `start`, doubling c after each `steps` steps in vain; each image stops at its first success.
-
         rows: which images are to be solved; make(w, rows): images made of w; penalty(x, rows): (n,); counts(x, rows): which x may count as a success. Returns
         images (the start, where nothing was found), which succeeded, and each one's c.
         """
@@ -302,19 +288,19 @@ class CarliniWagnerL2(_CarliniWagner):
         super().__init__(model, targeted, c=c, searches=searches, steps=steps, learning_rate=learning_rate, confidence=confidence)
 
     def search(self, images, labels):
-        best, nearest = images.clone(), torch.full_like(images.flatten(1)[:, 0], INF)
-        c, low, high = torch.full_like(nearest, self.c), torch.zeros_like(nearest), torch.full_like(nearest, INF)
+        best, nearest = images.clone(), torch.full_like(images.flatten(1)[:, 0], torch.inf)
+        c, low, high = torch.full_like(nearest, self.c), torch.zeros_like(nearest), torch.full_like(nearest, torch.inf)
         for _ in range(self.searches):
             x, distance = self.descend(images, labels, c)
-            better, success = distance < nearest, distance < INF
+            better, success = distance < nearest, distance < torch.inf
             best[better], nearest[better] = x[better], distance[better]
             low, high = torch.where(success, low, c), torch.where(success, c, high)
-            c = torch.where(high < INF, (low + high) / 2, 10 * c)
-        return best, nearest < INF
+            c = torch.where(high < torch.inf, (low + high) / 2, 10 * c)
+        return best, nearest < torch.inf
 
     def descend(self, images, labels, c):
         """For one c an image, (n,): the closest success on Adam's way, and its squared distance, infinity where there was none."""
-        best, nearest = images.clone(), torch.full_like(c, INF)
+        best, nearest = images.clone(), torch.full_like(c, torch.inf)
         w = _to_line(images).requires_grad_(True)
         adam = torch.optim.Adam([w], self.learning_rate)
         for _ in range(self.steps):
@@ -337,7 +323,6 @@ class CarliniWagnerL0(_CarliniWagner):
     Greedy: a pixel that was frozen too early stays so. Fails where gradients vanish.
     """
     norm = "L0"
-
     def __init__(self, model, *, share=.2, c=1, largest_c=100, steps=20, learning_rate=.1, confidence=0, targeted=False):
         super().__init__(model, targeted, share=share, c=c, largest_c=largest_c, steps=steps, learning_rate=learning_rate, confidence=confidence)
 
@@ -353,8 +338,9 @@ class CarliniWagnerL0(_CarliniWagner):
             freeze = max(1, int(self.share * left))
             x = best[rows].requires_grad_(True)
             gradient, = torch.autograd.grad(self.gain(x, labels[rows]).sum(), x)
-            matters = ((x.detach() - images[rows]).abs().sum(1, keepdim=True) * gradient.abs().sum(1, keepdim=True)).masked_fill(~free[rows], INF)
-            free[rows] = free[rows].flatten(1).scatter(1, matters.flatten(1).argsort(1)[:, :freeze], False).view_as(matters)
+            matters = (x.detach() - images[rows]).abs().sum(1, keepdim=True) * gradient.abs().sum(1, keepdim=True)
+            least = matters.masked_fill(~free[rows], torch.inf).flatten(1).argsort(1)[:, :freeze]
+            free[rows] = free[rows].flatten(1).scatter(1, least, False).view_as(matters)
             left -= freeze
         return best, found
 
@@ -368,7 +354,6 @@ class CarliniWagnerLinf(_CarliniWagner):
     finer than tau, or the answer is coarse; confidence: the margin to be won. Fails where gradients vanish.
     """
     norm = "Linf"
-
     def __init__(self, model, *, shrink=.9, smallest_tau=1e-4, c=1, largest_c=100, steps=20, learning_rate=.002, confidence=0, targeted=False):
         super().__init__(model, targeted, shrink=shrink, smallest_tau=smallest_tau, c=c, largest_c=largest_c, steps=steps,
                          learning_rate=learning_rate, confidence=confidence)
@@ -399,16 +384,14 @@ class JSMA(MinimalAttack):
     together cannot be attacked. Slow beyond 64 pixels a side: each pair looks at d * d / 2 sums.
     """
     norm = "L0"
-
     def __init__(self, model, *, theta=1, gamma=.1, chunk=32, targeted=False):
         super().__init__(model, targeted, theta=theta, gamma=gamma, chunk=chunk)
         _demand(theta != 0, "theta=0 pushes nothing: above 0 it brightens pixels, below 0 it darkens them.")
 
     def search(self, images, labels):
         with torch.no_grad():
-            targets = labels if self.targeted else self.logits(images).scatter(1, labels[:, None], -INF).argmax(1)
-        x, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
-        rows = list(range(len(images)))
+            targets = labels if self.targeted else self.logits(images).scatter(1, labels[:, None], -torch.inf).argmax(1)
+        x, found, rows = images.clone(), torch.zeros_like(labels, dtype=torch.bool), list(range(len(images)))
         for _ in range(int(self.gamma * images[0].numel() / 2) + 1):
             here = x[rows].requires_grad_(True)
             logits = self.logits(here)
@@ -443,7 +426,6 @@ class JSMA(MinimalAttack):
 class _Universal(_InBall):
     """One change for all images: `_updates(images, aims)` makes it step by step."""
     perturbation = None
-
     def run(self, images, labels, logits):
         # Away from the model's own answers, whatever the truth is; or to the wanted ones.
         self.perturbation, aims = torch.zeros_like(images[:1]), labels if self.targeted else logits.argmax(1)
@@ -466,9 +448,8 @@ class UAP(_Universal):
     For each image that v does not fool yet, dv is DeepFool's change of image + v, and v <- P(v + dv), P onto the ball; this in passes over all images, in
     random order, until the fooling rate is reached.
     epsilon, norm: the ball, "Linf" or "L2"; fooling: the rate to stop at, in (0, 1], 0.8 in the authors' code; passes: at most; steps, overshoot: DeepFool's.
-    Labels are not used unless targeted (after Hirano and Takemoto 2020, who step by FGSM): then it pushes towards them. Image + v is clipped to [0, 1], which
-    the paper's is not. It falls short where the ball holds no such v: images are driven into few classes, so the share of these among the images limits what
-    can be fooled.
+    Labels are not used unless targeted (after Hirano and Takemoto 2020): then it pushes towards them. Image + v is clipped to [0, 1], which the paper's is
+    not. It falls short where no v in the ball is so good: images are driven into few classes, whose share among the images limits what can be fooled.
     """
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", fooling=.8, passes=5, steps=10, overshoot=.02, targeted=False, seed=0):
         super().__init__(model, targeted, epsilon, norm, fooling=fooling, passes=passes, seed=seed)
@@ -499,11 +480,10 @@ class MiniBatchUAP(_Universal):
     v <- P(v + alpha * s), s the sign of the gradient (Linf) or the gradient by its length (L2), of the mean cross-entropy of image + v, clipped to [0, 1],
     with the model's own answers; each one is cut at `most`, so that an image fooled for good does not outweigh the others.
     targeted: down the cross-entropy with the labels, which are not used otherwise.
-    epsilon, norm: the ball; alpha: step size, if left out epsilon / 10; passes over all images; batch: images a step. Also for a class a pixel. Fails where
-    gradients vanish.
+    epsilon, norm: the ball; alpha: step size, if left out epsilon / 10; passes over all images; batch: images a step. Also for a class a pixel.
     """
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", alpha=None, passes=10, batch=32, most=9, targeted=False, seed=0):
-        super().__init__(model, targeted, epsilon, norm, alpha, passes=passes, batch=batch, most=most, seed=seed)
+        super().__init__(model, targeted, epsilon, norm, alpha=alpha, passes=passes, batch=batch, most=most, seed=seed)
 
     def _updates(self, images, aims):
         v, random = torch.zeros_like(images[:1]), torch.Generator().manual_seed(self.seed)

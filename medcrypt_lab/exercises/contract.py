@@ -14,14 +14,15 @@ import copy
 def every(make, model, images, labels):
     """What all attacks promise. model: from medcrypt_lab.models; images (n, channels, ...); labels (n,), or (n, h, w)."""
     import torch
-    used, given = copy.deepcopy(model), images.clone()
+    used, given = copy.deepcopy(model), (images.clone(), labels.clone())
     modes, state = [module.training for module in used.modules()], copy.deepcopy(used.state_dict())
-    adversarial = _run(make(used), given, labels)
+    adversarial = _seeded(make(used), *given)
     same_kind = isinstance(adversarial, torch.Tensor) and adversarial.shape == images.shape and adversarial.dtype == images.dtype
     yield "returns images of the same shape and type", same_kind, f"Asked for {images.dtype} {tuple(images.shape)}, got something else."
     yield ("stays inside [0, 1]", bool(((adversarial >= 0) & (adversarial <= 1)).all()),
            lambda: f"The values reach from {float(adversarial.min()):.3g} to {float(adversarial.max()):.3g}, or are no numbers.")
-    yield "leaves its images as they were", torch.equal(given, images), "The images that it got were changed in place."
+    yield ("leaves its images and labels as they were", torch.equal(given[0], images) and torch.equal(given[1], labels),
+           "The images or labels that it got were changed in place.")
     yield ("leaves no gradients behind", all(parameter.grad is None for parameter in used.parameters()),
            "Gradients were left on the model's parameters: the next training step would add to them. Take them with torch.autograd.grad.")
     yield ("leaves each module in its mode", [module.training for module in used.modules()] == modes,
@@ -92,8 +93,8 @@ def universal(make, model, images, labels, epsilon, norm="Linf"):
 def agree(model, images, labels, one, other):
     """Do two results agree, as far as numbers of their type can? (See above.)"""
     import torch
-    alike = ((_predicted(model, one) == labels) == (_predicted(model, other) == labels)).flatten(1).all(1) if labels.ndim > 1 else \
-        (_predicted(model, one) == labels) == (_predicted(model, other) == labels)
+    alike = (_predicted(model, one) == labels) == (_predicted(model, other) == labels)
+    alike = alike.reshape(len(images), -1).all(1)
     if images.dtype != torch.float64:
         return float(alike.float().mean()) >= .99
     return bool(alike.all()) and bool(((_norms(one - images, "L2") - _norms(other - images, "L2")).abs() <= 1e-5).all())
@@ -122,12 +123,16 @@ def toy(random, classes=3, n=10, dense=False, mixed=False):
     return model, images, labels
 
 
-def _run(attack, images, labels):
-    """The attack with torch's own random numbers seeded, for attacks that draw from these."""
+def _seeded(attack, images, labels):
+    """The attack, with torch's own random numbers seeded for those that draw from them."""
     import torch
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return attack(images, labels)
+
+
+def _run(attack, images, labels):
+    return _seeded(attack, images.clone(), labels.clone())
 
 
 def _predicted(model, images):
@@ -153,7 +158,7 @@ def _shifted(model, constant):
 
 
 def _same_when_split(make, model, images, labels, adversarial):
-    parts = [_run(make(model), images[part], labels[part]) for part in (slice(0, 1), slice(1, 4), slice(4, None))]
     import torch
+    parts = [_run(make(model), images[part], labels[part]) for part in (slice(0, 1), slice(1, 4), slice(4, None))]
     return ("does not depend on how the images are split", agree(model, images, labels, torch.cat(parts), adversarial),
             "Alone an image comes out otherwise than among others: something is summed, averaged or stopped over the batch.")
