@@ -318,7 +318,7 @@ class CarliniWagnerL0(_CarliniWagner):
 
     A pixel matters as much as its change times the gradient, |delta_i| * |g_i|, summed over channels. Each round minimizes as CarliniWagnerL2 does, from the
     last solution to the first success. The last round that succeeded is returned.
-    share: what part of the free pixels is frozen a round (the authors freeze at most 0.3 times the root of their number); c, largest_c: where doubling begins
+    share: what part of the free pixels is frozen a round (the authors freeze about 0.3 times the root of the number that changed); c, largest_c: where doubling begins
     and gives up; steps of Adam for each c, learning_rate; confidence: the margin to be won.
     Greedy: a pixel that was frozen too early stays so. Fails where gradients vanish.
     """
@@ -350,8 +350,8 @@ class CarliniWagnerLinf(_CarliniWagner):
 
     minimize over w  c * f(x) + (sum over pixels of max(|x - image| - tau, 0)) to the first success that exceeds tau nowhere, in the box of CarliniWagnerL2;
     then tau = shrink * (its largest change), from there on. The last success is returned.
-    shrink: in (0, 1); smallest_tau: good enough; c, largest_c: where doubling begins and gives up; steps of Adam for each c; learning_rate: its step, to be
-    finer than tau, or the answer is coarse; confidence: the margin to be won. Fails where gradients vanish.
+    shrink: in (0, 1); smallest_tau: good enough (1/256 for the authors); c, largest_c: where doubling begins and gives up; steps of Adam for each c;
+    learning_rate: its step, to be finer than tau, or the answer is coarse; confidence: the margin to be won. Fails where gradients vanish.
     """
     norm = "Linf"
     def __init__(self, model, *, shrink=.9, smallest_tau=1e-4, c=1, largest_c=100, steps=20, learning_rate=.002, confidence=0, targeted=False):

@@ -94,8 +94,9 @@ def out_of_the_box(model, images, labels, epsilon):
 
 
 def in_place(model, images, labels, epsilon):
-    images += 0 * images + 1e-9
-    return sign_step(model, images, labels, epsilon)
+    adversarial = sign_step(model, images, labels, epsilon)
+    images.mul_(.5)
+    return adversarial
 
 
 def backward(model, images, labels, epsilon):
@@ -229,13 +230,13 @@ def test_the_contract_finds_what_breaks_a_universal_attack(attack, property):
 
 
 @pytest.mark.parametrize("make, expected", [
-    (lambda model: torchattacks.CW(model, steps=30), {GRADIENTS, MODES, OFFSET, SPLIT}),
+    (lambda model: torchattacks.CW(model, steps=100), {GRADIENTS, MODES, OFFSET, SPLIT}),
     (lambda model: torchattacks.DeepFool(model), {GRADIENTS, MODES}),
     (lambda model: torchattacks.JSMA(model), {"runs"})])
 def test_torchattacks_3_5_1_breaks_the_contract(make, expected):
-    """CW masks by 0 and stops by the batch's sum; all leave gradients and set all modules to training; JSMA takes the label modulo 10."""
+    """CW masks by 0 and stops by the batch's sum; it and DeepFool leave gradients and set all modules to training; JSMA's target is (label + 1) % 10."""
     model, images, labels = contract.toy(random.Random(1), classes=2, mixed=True)
-    assert broken(contract.minimal(make, model.float(), images.float(), labels)) >= expected
+    assert broken(contract.minimal(make, model, images, labels)) >= expected
 
 
 # ---------------------------------------------------------------- exact answers
@@ -254,7 +255,7 @@ def linear(classes=3, entries=12, seed=0, scale=1.):
 def distances(model, images, labels, w, order):
     """The exact distance of each image to the nearest boundary: |f_k| / ||w_k||, in the dual norm."""
     f, differences = model(images), w[None] - w[labels][:, None]
-    gaps = (f.gather(1, labels[:, None]) - f) / differences.norm(ord=order, dim=2)
+    gaps = (f.gather(1, labels[:, None]) - f) / torch.linalg.vector_norm(differences, ord=order, dim=2)
     return gaps.scatter(1, labels[:, None], torch.inf).amin(1)
 
 
@@ -265,7 +266,7 @@ def test_minimal_norms_are_the_exact_distances_of_a_linear_model(classes):
     deepfool = DeepFool(model)
     deepfool(images, labels)
     torch.testing.assert_close(deepfool.norms, 1.02 * (exact + 1e-4), rtol=1e-9, atol=1e-9)
-    for attack, truth, slack in ((CarliniWagnerL2(model, searches=9, steps=200), exact, 1.02),
+    for attack, truth, slack in ((CarliniWagnerL2(model, searches=9, steps=200), exact, 1.05),
                                  (CarliniWagnerLinf(model, learning_rate=.0005, shrink=.95, steps=200), distances(model, images, labels, w, 1), 1.1)):
         attack(images, labels)
         assert (attack.norms >= truth).all() and (attack.norms <= slack * truth + 1e-4).all(), attack.norms / truth
@@ -355,7 +356,7 @@ def test_margin_pgd_is_exact_on_a_linear_model(norm, epsilon, dual):
     model, images, labels, w = linear(2)
     attack = MarginPGD(model, epsilon=epsilon, norm=norm, restarts=2)
     gained = margin(model(attack(images, labels)), labels) - margin(model(images), labels)
-    torch.testing.assert_close(gained, (w[1] - w[0]).norm(ord=dual).expand(8) * epsilon, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(gained, torch.linalg.vector_norm(w[1] - w[0], ord=dual).expand(8) * epsilon, rtol=1e-6, atol=1e-9)
     back = MarginPGD(model, epsilon=epsilon, norm=norm, targeted=True)(images, labels)
     assert (margin(model(back), labels) < margin(model(images), labels)).all()
 

@@ -16,7 +16,7 @@ def every(make, model, images, labels):
     import torch
     used, given = copy.deepcopy(model), (images.clone(), labels.clone())
     modes, state = [module.training for module in used.modules()], copy.deepcopy(used.state_dict())
-    adversarial = _seeded(make(used), *given)
+    adversarial = _run(make(used), *given)
     same_kind = isinstance(adversarial, torch.Tensor) and adversarial.shape == images.shape and adversarial.dtype == images.dtype
     yield "returns images of the same shape and type", same_kind, f"Asked for {images.dtype} {tuple(images.shape)}, got something else."
     yield ("stays inside [0, 1]", bool(((adversarial >= 0) & (adversarial <= 1)).all()),
@@ -29,9 +29,9 @@ def every(make, model, images, labels):
            "A module was left in another mode. model.train() sets all of them: keep each flag and put it back.")
     yield ("leaves weights and statistics alone", all(torch.equal(state[key], value) for key, value in used.state_dict().items()),
            "Weights or the statistics of a batch normalization changed: attack in evaluation mode.")
-    yield ("gives the same twice", torch.equal(_run(make(model), images, labels), adversarial),
+    yield ("gives the same twice", torch.equal(_on_copies(make, model, images, labels), adversarial),
            "With the same seed it gave another result.")
-    shifted = [_run(make(_shifted(model, constant)), images, labels) for constant in (-20, 20)]
+    shifted = [_on_copies(make, _shifted(model, constant), images, labels) for constant in (-20, 20)]
     yield ("does not feel a constant added to all logits", all(agree(model, images, labels, adversarial, other) for other in shifted),
            "With 20 added to, or taken from, all logits it gives another result, though no probability changed. Is something compared with 0?")
 
@@ -43,10 +43,10 @@ def bounded(make, model, images, labels, epsilon, norm="Linf"):
     def make_it(model):
         return make(model, epsilon)
     yield from every(make_it, model, images, labels)
-    adversarial = _run(make_it(model), images, labels)
+    adversarial = _on_copies(make_it, model, images, labels)
     largest = float(_norms(adversarial - images, norm).max())
     yield "stays inside the ball", largest <= epsilon + 1e-6, f"The largest change is {255 * largest:.3g}/255, the budget {255 * epsilon:.3g}/255."
-    yield "changes nothing when epsilon is 0", torch.equal(_run(make(model, 0.0), images, labels), images), "With epsilon = 0 pixels changed."
+    yield "changes nothing when epsilon is 0", torch.equal(_on_copies(lambda model: make(model, 0.0), model, images, labels), images), "With epsilon = 0 pixels changed."
     yield _same_when_split(make_it, model, images, labels, adversarial)
 
 
@@ -54,8 +54,8 @@ def minimal(make, model, images, labels):
     """What an attack that looks for the smallest change promises besides. One that has `norms` is asked whether they are true."""
     import torch
     yield from every(make, model, images, labels)
-    attack = make(model)
-    adversarial = _run(attack, images, labels)
+    attack = make(copy.deepcopy(model))
+    adversarial = _run(attack, images.clone(), labels.clone())
     yield _same_when_split(make, model, images, labels, adversarial)
     if getattr(attack, "norms", None) is not None:
         reached = (_predicted(model, adversarial) == labels) == attack.targeted
@@ -71,22 +71,21 @@ def universal(make, model, images, labels, epsilon, norm="Linf"):
     def make_it(model):
         return make(model, epsilon)
     yield from every(make_it, model, images, labels)
-    attack, steps = make_it(model), []
+    attack, steps = make_it(copy.deepcopy(model)), []
     if hasattr(attack, "each_update"):
         attack.each_update = steps.append
-    adversarial = _run(attack, images, labels)
+    adversarial = _run(attack, images.clone(), labels.clone())
     # Where an image is clipped, its change says nothing: the perturbation is what the others agree on.
     inside = (adversarial > 0) & (adversarial < 1)
     perturbation = ((adversarial - images) * inside).sum(0) / inside.sum(0).clamp(min=1)
     error = ((images + perturbation).clamp(0, 1) - adversarial).abs() * inside.any(0)
     yield "adds one perturbation to all images", float(error.max()) <= 1e-6, "The images' changes differ by more than clipping explains."
-    steps = list(attack.updates(images, labels)) if hasattr(attack, "updates") else [perturbation[None]]
     largest = max(float(_norms(step, norm).max()) for step in [*steps, perturbation[None]])
     yield ("stays inside the ball after every update", largest <= epsilon + 1e-6,
            f"The perturbation grew to {255 * largest:.3g}/255, the budget is {255 * epsilon:.3g}/255: project all of it after each update.")
     if not getattr(attack, "targeted", False):
         others = torch.zeros_like(labels), torch.ones_like(labels)
-        yield ("uses no labels", all(torch.equal(_run(make_it(model), images, other), adversarial) for other in others),
+        yield ("uses no labels", all(torch.equal(_on_copies(make_it, model, images, other), adversarial) for other in others),
                "With other labels it gives another perturbation: get away from the model's own answers.")
 
 
@@ -123,7 +122,7 @@ def toy(random, classes=3, n=10, dense=False, mixed=False):
     return model, images, labels
 
 
-def _seeded(attack, images, labels):
+def _run(attack, images, labels):
     """The attack, with torch's own random numbers seeded for those that draw from them."""
     import torch
     with torch.random.fork_rng(devices=[]):
@@ -131,8 +130,8 @@ def _seeded(attack, images, labels):
         return attack(images, labels)
 
 
-def _run(attack, images, labels):
-    return _seeded(attack, images.clone(), labels.clone())
+def _on_copies(make, model, images, labels):
+    return _run(make(copy.deepcopy(model)), images.clone(), labels.clone())
 
 
 def _predicted(model, images):
@@ -159,6 +158,6 @@ def _shifted(model, constant):
 
 def _same_when_split(make, model, images, labels, adversarial):
     import torch
-    parts = [_run(make(model), images[part], labels[part]) for part in (slice(0, 1), slice(1, 4), slice(4, None))]
+    parts = [_on_copies(make, model, images[part], labels[part]) for part in (slice(0, 1), slice(1, 4), slice(4, None))]
     return ("does not depend on how the images are split", agree(model, images, labels, torch.cat(parts), adversarial),
             "Alone an image comes out otherwise than among others: something is summed, averaged or stopped over the batch.")
