@@ -161,7 +161,7 @@ def test_the_contract_finds_the_broken_property(attack, property, mixed):
     found = broken(contract.bounded(lambda model, epsilon: lambda images, labels: attack(model, images, labels, epsilon),
                                     *contract.toy(random.Random(1), mixed=mixed), epsilon=8 / 255))
     assert property in found
-    assert len(found) == 1 or attack in (in_double, another_each_time), found          # other numbers each time, or of another type, break more
+    assert len(found) == 1 or attack in (in_double, in_training_mode, another_each_time), found           # these break more
 
 
 def test_the_contract_finds_nothing_in_a_sound_step():
@@ -266,6 +266,8 @@ def test_minimal_norms_are_the_exact_distances_of_a_linear_model(classes):
     deepfool = DeepFool(model)
     deepfool(images, labels)
     torch.testing.assert_close(deepfool.norms, 1.02 * (exact + 1e-4), rtol=1e-9, atol=1e-9)
+    if classes > 2:         # the others are slow
+        return
     for attack, truth, slack in ((CarliniWagnerL2(model, searches=9, steps=200), exact, 1.05),
                                  (CarliniWagnerLinf(model, learning_rate=.0005, shrink=.95, steps=200), distances(model, images, labels, w, 1), 1.1)):
         attack(images, labels)
@@ -281,12 +283,11 @@ def test_without_labels_it_is_the_models_answer():
 
 def test_confidence_is_honored_also_when_all_logits_are_negative():
     model, images, labels, _ = linear(scale=5)
-    for kappa in (0, .5, 2):
+    for kappa in (0, 2):
         for shift in (0, -100):
-            for kind in (CarliniWagnerL2, CarliniWagnerL0, CarliniWagnerLinf):
-                won = margin(model(kind(lambda x: model(x) + shift, confidence=kappa)(images, labels)), labels)
-                assert (won > kappa - 1e-9).all()
-        assert margin(model(CarliniWagnerL2(model, confidence=kappa)(images, labels)), labels).max() < kappa + .5
+            for kind, few in ((CarliniWagnerL2, dict(searches=3)), (CarliniWagnerL0, dict(share=.5)), (CarliniWagnerLinf, dict(shrink=.5))):
+                won = margin(model(kind(lambda x: model(x) + shift, confidence=kappa, **few)(images, labels)), labels)
+                assert (won > kappa - 1e-9).all() and (kind is not CarliniWagnerL2 or won.max() < kappa + 1)
     logits = torch.tensor([[-3., -1., -2.], [-5., -7., -6.]])
     torch.testing.assert_close(margin(logits, torch.tensor([1, 1])), torch.tensor([-1., 2.]))
 
@@ -354,9 +355,11 @@ def test_jsma_of_two_classes_in_both_directions_keeps_its_budget_and_stops_on_an
 @pytest.mark.parametrize("norm, epsilon, dual", [("Linf", .02, 1), ("L2", .05, 2)])
 def test_margin_pgd_is_exact_on_a_linear_model(norm, epsilon, dual):
     model, images, labels, w = linear(2)
-    attack = MarginPGD(model, epsilon=epsilon, norm=norm, restarts=2)
-    gained = margin(model(attack(images, labels)), labels) - margin(model(images), labels)
-    torch.testing.assert_close(gained, torch.linalg.vector_norm(w[1] - w[0], ord=dual).expand(8) * epsilon, rtol=1e-6, atol=1e-9)
+    exact = torch.linalg.vector_norm(w[1] - w[0], ord=dual).expand(8) * epsilon
+    for start, within in ((False, 1e-6), (True, .05)):          # on the L2 ball a random start turns to the best direction step by step
+        attack = MarginPGD(model, epsilon=epsilon, norm=norm, random_start=start)
+        gained = margin(model(attack(images, labels)), labels) - margin(model(images), labels)
+        torch.testing.assert_close(gained, exact, rtol=within, atol=1e-9)
     back = MarginPGD(model, epsilon=epsilon, norm=norm, targeted=True)(images, labels)
     assert (margin(model(back), labels) < margin(model(images), labels)).all()
 
