@@ -449,7 +449,8 @@ class UAP(_Universal):
     random order, until the fooling rate is reached.
     epsilon, norm: the ball, "Linf" or "L2"; fooling: the rate to stop at, in (0, 1], 0.8 in the authors' code; passes: at most; steps, overshoot: DeepFool's.
     Labels are not used unless targeted (after Hirano and Takemoto 2020): then it pushes towards them. Image + v is clipped to [0, 1], which the paper's is
-    not. It falls short where no v in the ball is so good: images are driven into few classes, whose share among the images limits what can be fooled.
+    not. Images are driven into few classes, whose share limits what can be fooled. Where two classes are equally common, the steps for one undo those for the
+    other: give it a target, or images of one class.
     """
     def __init__(self, model, *, epsilon=8 / 255, norm="Linf", fooling=.8, passes=5, steps=10, overshoot=.02, targeted=False, seed=0):
         super().__init__(model, targeted, epsilon, norm, fooling=fooling, passes=passes, seed=seed)

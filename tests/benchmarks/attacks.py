@@ -126,10 +126,12 @@ def universal():
     for seed in range(3):
         signs = .02 * torch.randn(1, 1, 64, 64, generator=random).sign()
         print(f"random signs: fooled {fooled((test.images + signs).clamp(0, 1))}")
-    for kind in (attacks.MiniBatchUAP, attacks.UAP):
-        began, attack = time.process_time(), kind(model, epsilon=.02)
-        attack(train.images)
-        print(f"{kind.__name__}: fooled {fooled(attack.add_to(test.images))}, {time.process_time() - began:.1f} CPU s", flush=True)
+    ill = torch.ones(len(train), dtype=torch.long)
+    for name, attack, labels in (("MiniBatchUAP", attacks.MiniBatchUAP(model, epsilon=.02), None), ("UAP", attacks.UAP(model, epsilon=.02), None),
+                                 ("UAP towards pneumonia", attacks.UAP(model, epsilon=.02, passes=2, targeted=True), ill)):
+        began = time.process_time()
+        attack(train.images, labels)
+        print(f"{name}: fooled {fooled(attack.add_to(test.images))}, {time.process_time() - began:.1f} CPU s", flush=True)
 
 
 if __name__ == "__main__":
