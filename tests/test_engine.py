@@ -564,6 +564,21 @@ def test_what_an_exercise_lets_the_answer_change_comes_back():
     assert "in place" in run_check(check, ask).sentence
 
 
+def test_the_slopes_of_a_loss_come_back_and_leave_no_note():
+    import torch
+
+    from medcrypt_lab.exercises import expect
+
+    def check(answer, random):
+        loss, slopes = answer(torch.tensor([1.0, 2.0]))
+        expect("slopes", not loss.requires_grad and slopes is not None and slopes.tolist() == [2, 4], "no", points=1)
+
+    outcome = run_check(check, lambda x: (x ** 2).sum(), changes=["slopes"])
+    assert outcome.status == "right" and not outcome.notes
+    for cut in (lambda x: (x.detach() ** 2).sum(), lambda x: torch.tensor(5.0), lambda *all: torch.ones(2)):
+        assert run_check(check, cut, changes=["slopes"]).sentence == "no"
+
+
 def test_a_model_left_in_another_mode_fails_and_gradients_are_a_note():
     import torch
 

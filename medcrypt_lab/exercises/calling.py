@@ -20,6 +20,8 @@ MOST_CALLS = 20_000         # of the callables among one call's arguments, all t
 MOST_PRINTED = 4_000        # characters
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
+SLOPES = "slopes"           # among an exercise's `changes`: the slope of the answer's one number at each number of its first argument
+
 # Kinds of failure that are ours to word; no class of a student's can be called so.
 SIGNATURE, NOT_PLAIN, FORBIDDEN = "medcrypt:signature", "medcrypt:not plain", "medcrypt:forbidden"
 
@@ -297,7 +299,7 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     """Run the answer once. Raises nothing but KeyboardInterrupt.
 
     Returns a dict of plain data: result, error (None or type, message, where), changed (names of arguments), changes (name -> the argument
-    as the answer left it, for those the exercise lets it change), notes, printed.
+    as the answer left it, for those the exercise lets it change; SLOPES -> see there), notes, printed.
     """
     report = {"result": None, "error": None, "changed": [], "changes": {}, "notes": [], "printed": ""}
     try:
@@ -310,6 +312,7 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
     # A model itself: what the answer is given is a copy of it already, and copying one takes longer than most answers do.
     before = {name: value if wire.torch_kind_of(value) == "model" else wire.plain(value, lambda f: f) for name, value in bound.arguments.items()}
     mine = inspect.BoundArguments(bound.signature, given)
+    first = mine.args[0].requires_grad_(True) if SLOPES in changes else None
     home = getattr(getattr(function, "__code__", None), "co_filename", "")
     said = Captured()
     try:
@@ -327,6 +330,8 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
             if report["error"] is None and refused:         # the answer caught it and went on
                 report["error"] = _failure(FORBIDDEN, refused[0])
             if report["error"] is None:
+                if SLOPES in changes:
+                    result, report["changes"][SLOPES] = _slopes(result, first)
                 _take(result, report)
                 _compare(before, given, changes, report)
     except KeyboardInterrupt as error:                      # the student stopped it: they still want to see where, and what was printed
@@ -334,6 +339,16 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
         raise
     report["printed"] = said.text
     return report
+
+
+def _slopes(result, first):
+    """The result without its history, and its slopes at the tensor `first`; None for these where PyTorch finds no way back to it."""
+    import torch
+    slopes = None
+    with contextlib.suppress(Exception):        # no tensor, no single number, no history
+        slopes = wire.plain(torch.autograd.grad(result, first, allow_unused=True)[0])
+    first.requires_grad_(False)
+    return result.detach() if isinstance(result, torch.Tensor) else result, slopes
 
 
 def _take(result, report):

@@ -31,7 +31,7 @@ EXPLAINED = {
     "torch.return_types.max": "`.max(1)` returns two things, the largest values and where they stand: `.max(1).values` are the first.",
     "modified by an inplace operation": "Weights moved between the forward pass and `backward()`: first `backward()`, then the optimizer's `step()`.",
     "leaf Variable": "A tensor that records gradients cannot be changed in place: write `new = images + step`, not `images += step`.",
-    "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch, or `.detach()` it first.",
+    "Can't call numpy() on Tensor": "A tensor that records gradients is no array: stay with torch. (Only where no slopes are asked for, `.detach()` it first.)",
     "Boolean value of Tensor": "A tensor of many answers is neither true nor false, so no `if` can ask it. Compute with the whole tensor; of "
                                 "comparisons, `a & b` is and, `~a` is not.",
     "truth value of an array": "An array of many numbers is neither true nor false: `np.clip`, `np.where` and masks like `values[values < 0]` ask each number.",

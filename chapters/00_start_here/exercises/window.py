@@ -25,7 +25,8 @@ def window(values, center, width):
     if width == 1:      # no room for a line: a threshold
         return (values > center - 0.5).astype(float)
     # BEGIN SOLUTION
-    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+    line = (values - (center - 0.5)) / (width - 1) + 0.5
+    return np.clip(line, 0, 1)
     # END SOLUTION
 
 

@@ -5,6 +5,7 @@ from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, w
 
 points, minutes, difficulty = 3, 6, 2
 without = ["medcrypt_lab.models"]
+changes = ["slopes"]        # each call returns (loss, its slope at each logit)
 hints = [
     "A mask of yes and no has no slope: move a logit a little and nothing changes. What does move, and lies between 0 and 1, for every pixel?",
     "`p = torch.sigmoid(logits)`. The size of the found mask becomes `p.sum()`, the overlap `(p * g).sum()`.",
@@ -19,7 +20,7 @@ def soft_dice_loss(logits, truth, smooth=1.0):
 
     logits: float32 (n, height, width); truth: bool, the same shape.
     smooth: the s of the formula. All n images count as one large picture.
-    Returns a tensor with one number, from which PyTorch can go on.
+    Returns a tensor with one number; .item() would cut off its slopes.
     torch.sigmoid(x) makes probabilities, x.sum() sums over everything.
     """
     g = truth.float()       # 1 for tumor, 0 else
@@ -32,24 +33,27 @@ def soft_dice_loss(logits, truth, smooth=1.0):
 
 
 def by_hand(logits, truth, smooth=1.0):
-    """The loss in double precision, from the formula."""
+    """The loss and its slope at each logit, in double precision, from the formula and the quotient rule."""
     z, g = logits.double(), truth.double()
     p = 1 / (1 + (-z).exp())
-    return 1 - (2 * (p * g).sum() + smooth) / (p.sum() + g.sum() + smooth)
+    above, below = 2 * (p * g).sum() + smooth, p.sum() + g.sum() + smooth
+    return 1 - above / below, -(2 * g * below - above) / below ** 2 * p * (1 - p)
 
 
 def check(answer, random):
-    """Milletari et al. 2016, without their squares and with a smoothing term; against the formula in double precision."""
-    losses, expecteds = [], []
+    """Milletari et al. 2016, without their squares and with a smoothing term; loss and slopes against a closed form in double precision."""
+    losses, expecteds, slopes, wanted = [], [], [], []
     for n, share in ((3, .3), (2, .15)):
         logits = random.tensor(n, 6, 8, low=-3, high=2)
         truth = random.tensor(n, 6, 8) < share
         truth[0], truth[-1] = random.tensor(6, 8) < .1, random.tensor(6, 8) < .6          # a small tumor and a large one
-        result = answer(logits, truth)
-        suspect(type(result) is float, "You return a plain number, from which PyTorch cannot go on: leave out .item() and return the tensor.")
+        result, slope = answer(logits, truth)
+        suspect(type(result) is float, "You return a plain number, which has no slopes: leave out .item() and return the tensor.")
         expect_like(result, torch.tensor(.5))
         p, g = torch.sigmoid(logits), truth.float()
-        loss = by_hand(logits, truth)
+        loss, slope_by_hand = by_hand(logits, truth)
+        slopes.append(slope)
+        wanted.append(slope_by_hand)
 
         def is_(value):
             return close(result.double(), value, 1e-5)
@@ -90,17 +94,22 @@ def check(answer, random):
                 "Brackets are missing: Python divides only what stands next to the `/`. Put all that is above the line into one pair, all that is below into another.")
         losses.append(float(result))
         expecteds.append(float(loss))
-    expect("equals the formula", close(losses, expecteds, 1e-5), "This is not yet formula (2).", points=2, got=tuple(losses), expected=tuple(expecteds))
-    other = answer(logits, truth, 20.0)
+    expect("equals the formula", close(losses, expecteds, 1e-5), "This is not yet formula (2).", points=1, got=tuple(losses), expected=tuple(expecteds))
+    other, _ = answer(logits, truth, 20.0)
     expect_like(other, torch.tensor(.5))
     suspect(close(other, result, 1e-6), "With smooth = 20 you return the same as with 1: your 1 is written into the formula.")
     healthy = torch.zeros_like(truth)
-    sure, unsure = answer(logits - 30, healthy), answer(logits, healthy)
+    (sure, _), (unsure, _) = answer(logits - 30, healthy), answer(logits, healthy)
     for value in (sure, unsure):
         expect_like(value, torch.tensor(.5))
-    expect("an empty truth, and `smooth`", close(other.double(), by_hand(logits, truth, 20.0), 1e-5) and close(sure, torch.tensor(0.), 1e-4)
-           and close(unsure.double(), by_hand(logits, healthy), 1e-5),
+    expect("an empty truth, and `smooth`", close(other.double(), by_hand(logits, truth, 20.0)[0], 1e-5) and close(sure, torch.tensor(0.), 1e-4)
+           and close(unsure.double(), by_hand(logits, healthy)[0], 1e-5),
            lambda: f"With an empty truth and a network that says no everywhere the loss should be 0; yours is {float(sure):.3f}.", points=1)
+    suspect(any(slope is None for slope in slopes), "The number is right, but PyTorch finds no way back from it to the logits, so training would stop. "
+            "What cuts the way: `.item()`, `.detach()`, `float()`, numpy, `torch.tensor(...)`, `torch.no_grad()`. Compute in tensors throughout.")
+    expect("slopes for training", all(close(slope.double(), by_rule, 1e-6) for slope, by_rule in zip(slopes, wanted)),
+           "The number is right, its slopes are not: one of its parts is cut off from the logits and stands still in training. Every sum of probabilities should "
+           "stay a tensor, without `.item()`.", points=1)
 
 
 @right
@@ -124,7 +133,9 @@ def forgot_one_minus(logits, truth, smooth=1.0):
 
 @wrong("You summed the logits")
 def forgot_sigmoid(logits, truth, smooth=1.0):
-    return 1 - (2 * (logits * truth).sum() + smooth) / (logits.sum() + truth.sum() + smooth)
+    above = 2 * (logits * truth).sum() + smooth
+    below = logits.sum() + truth.sum() + smooth
+    return 1 - above / below
 
 
 @wrong("You took softmax")
@@ -193,6 +204,18 @@ def fixed_smooth(logits, truth, smooth=1.0):
 def a_number(logits, truth, smooth=1.0):
     p = torch.sigmoid(logits)
     return (1 - (2 * (p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)).item()
+
+
+@wrong("no way back from it")
+def detached(logits, truth, smooth=1.0):
+    p = torch.sigmoid(logits).detach()
+    return 1 - (2 * (p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)
+
+
+@wrong("one of its parts is cut off")
+def item_below(logits, truth, smooth=1.0):
+    p = torch.sigmoid(logits)
+    return 1 - (2 * (p * truth).sum() + smooth) / (p.sum().item() + truth.sum().item() + smooth)
 
 
 @wrong("The 2 multiplies your smoothing term")
