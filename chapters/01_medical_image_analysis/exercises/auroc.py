@@ -113,7 +113,14 @@ def check(answer, random):
         suspect(close(result, float(average_precision_score(patients.labels.numpy(), patients.scores.numpy()))) and not close(result, truth),
                 "That is the area under another curve, of precision over recall. It changes with the number of healthy patients; this one does not.")
         k, m = int((patients.labels == 1).sum()), int((patients.labels == 0).sum())
-        pairs = truth * k * m
+        pairs, ill = truth * k * m, patients.not_reduced * k * m
+        suspect(any(close(result, patients.not_reduced - place / m) for place in (0.5, 1)), "You counted whom the ill beat, but among everybody: `lower` and `same` know the "
+                "other ill, too. Make ranks of them; the formula takes off what the ill earn among themselves.")
+        suspect(any(close(result, value, 1e-3) for value in (ill - (k + 1) / 2 * m, ill - (k + 1) / 2 / m)), "Python divides before it subtracts: you divided k (k + 1) / 2 "
+                "alone. Put the whole upper side of the fraction in brackets.")
+        ranks = torch.tensor([(patients.scores < score).sum() + ((patients.scores == score).sum() + 1) / 2 for score in patients.scores])
+        suspect(close(result, (ranks[patients.labels].sum().item() - k * (k + 1) / 2) / k / m) and not close(result, truth),
+                "`ranks[labels]` takes the labels for positions: rows 0 and 1, over and over. A question picks the ill: `labels == 1`.")
         suspect(close(result, pairs / k * m, 1e-3), "`/ k * m` divides by k and then multiplies by m. Put the pairs in brackets: `/ (k * m)`.")
         suspect(close(result, pairs), "That is the number of pairs won. Divide it by the number of all pairs.")
         suspect(close(result, pairs / len(patients.labels)) or close(result, pairs / len(patients.labels) ** 2),
@@ -242,6 +249,27 @@ def no_brackets(scores, labels):
     ranks = (scores < scores[:, None]).sum(1) + ((scores == scores[:, None]).sum(1) + 1) / 2
     k, m = (labels == 1).sum(), (labels == 0).sum()
     return ((ranks[labels == 1].sum() - k * (k + 1) / 2) / k * m).item()
+
+
+@wrong("what the ill earn among themselves")
+def beaten_among_everybody(scores, labels):
+    lower, same = (scores < scores[:, None]).sum(1), (scores == scores[:, None]).sum(1)
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((lower + same / 2)[labels == 1].sum() / (k * m)).item()
+
+
+@wrong("the whole upper side of the fraction")
+def subtracts_last(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + ((scores == scores[:, None]).sum(1) + 1) / 2
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return (ranks[labels == 1].sum() - k * (k + 1) / 2 / (k * m)).item()
+
+
+@wrong("takes the labels for positions")
+def labels_as_positions(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + ((scores == scores[:, None]).sum(1) + 1) / 2
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks[labels].sum() - k * (k + 1) / 2) / (k * m)).item()
 
 
 @wrong("R is the sum for the ill alone")

@@ -51,8 +51,31 @@ def has_shape(result, *shape):
     return type(result) is torch.Tensor and tuple(result.shape) == shape
 
 
+def small_kernels(answer, random):
+    """Kernels of one row and column, then of two: a patch of the wrong size stops the code on others; here it gives a number of its own."""
+    image, kernels = random.tensor(2, 2, 2), random.tensor(2, 2, 1, 1)
+    found, expected = answer(image, kernels), slide(image, kernels)
+    if has_shape(found, 2, 2, 2):
+        first = torch.zeros(2, 2, 2)
+        first[:, 0, 0] = expected[:, 0, 0]
+        suspect(close(found, first), "Only your patch at row 0 and column 0 is right. In a slice `a:b`, b is where it ends, and not how many rows it has: "
+                "where do `height` rows end that begin at row i?")
+        suspect(close(found, expected.flip(1, 2).cumsum(1).cumsum(2).flip(1, 2), 1e-5), "Your patches reach to the end of the image. A patch is as large as the "
+                "kernel: say after each `:` where it ends.")
+        suspect(close(found, kernels.sum((1, 2, 3))[:, None, None] * image.sum(2), 1e-5), "The image has three axes: channels, rows, columns. Your slice for rows picks channels, and that for columns picks rows.")
+    image, kernels = random.tensor(2, 3, 3), random.tensor(2, 2, 2, 2)
+    found = answer(image, kernels)
+    if has_shape(found, 2, 2, 2):
+        corner = image[:, :2, :2]
+        suspect(close(found, slide(corner, kernels.sum((2, 3), keepdim=True)), 1e-5), "Your patches are one row and one column too small. "
+                "A slice `a:b` leaves b itself out.")
+        suspect(close(found, torch.einsum("kcuv,vij->kij", kernels, corner), 1e-5), "You multiply the kernel by a single pixel. It lies on a patch as large as "
+                "itself: a slice of rows and a slice of columns.")
+
+
 def check(answer, random):
     """Against torch's conv2d. Height and width differ, of picture and kernel, so that a swap shows; two channels, three kernels."""
+    small_kernels(answer, random)
     image, kernels = random.tensor(2, 6, 5), random.tensor(3, 2, 3, 3, low=-1)
     expected = slide(image, kernels)
     plain = answer(image, kernels)
@@ -83,6 +106,11 @@ def check(answer, random):
     expect("equals conv2d without padding", close(plain, expected, 1e-5), "This is not yet each kernel laid on each patch, multiplied and added up.",
            points=2, got=plain, expected=expected)
 
+    dot, wide = random.tensor(2, 1, 1), random.tensor(2, 2, 3, 3)
+    kernel = random.tensor(2, 2, 1, 1)
+    if close(answer(image, kernel, 1), functional.pad(slide(image, kernel), (0, 2, 0, 2))):       # not in the middle: cut from the image, or padded so
+        suspect(close(answer(dot, wide, 1), slide(dot, wide.sum((2, 3), keepdim=True)), 1e-5), "Without padding you are right. With it your patches still come "
+                "from `image`, which has no zeros around it: cut them from `padded`.")
     padded = answer(image, kernels, 1)
     expected = slide(image, kernels, 1)
     suspect(has_shape(padded, *plain.shape), "With padding=1 your output is as small as without: the zeros around the image are missing.")
@@ -100,6 +128,10 @@ def check(answer, random):
     expect("equals conv2d with padding", close(padded, expected, 1e-5), "Without padding you are right; with one row and column of zeros on each side not yet.",
            points=1, got=padded, expected=expected)
 
+    image, kernels = random.tensor(1, 3, 3), random.tensor(1, 1, 1, 2)
+    flat, expected = answer(image, kernels), slide(image, kernels)
+    suspect(close(flat, image[:, :, :2] * kernels.sum()) or close(flat, expected + functional.pad(expected[:, 1:], (0, 0, 0, 1)), 1e-5),
+            "Square kernels come out right, others not: your patch is as wide as it is high. It has `height` rows and `width` columns.")
     image, kernels = random.tensor(1, 5, 7), random.tensor(2, 1, 2, 4, low=-1)
     oblong, expected = answer(image, kernels, 2), slide(image, kernels, 2)
     expect_like(oblong, expected)
@@ -171,6 +203,90 @@ def counts_from_one(image, kernels, padding=0):
     for i in range(1, output.shape[1]):
         for j in range(1, output.shape[2]):
             output[:, i, j] = (padded[:, i:i + height, j:j + width] * kernels).sum((1, 2, 3))
+    return output
+
+
+@wrong("where it ends, and not how many rows")
+def ends_at_height(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[:, i:height, j:width] * kernels[k]).sum()
+    return output
+
+
+@wrong("Your patches reach to the end of the image")
+def no_ends(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[:, i:, j:] * kernels[k]).sum()
+    return output
+
+
+@wrong("Your slice for rows picks channels")
+def channels_forgotten(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[i:i + height, j:j + width] * kernels[k]).sum()
+    return output
+
+
+@wrong("leaves b itself out")
+def patch_too_small(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[:, i:i + height - 1, j:j + width - 1] * kernels[k]).sum()
+    return output
+
+
+@wrong("by a single pixel")
+def one_pixel(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[:, i, j] * kernels[k]).sum()
+    return output
+
+
+@wrong("cut them from `padded`")
+def patches_of_the_image(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (image[:, i:i + height, j:j + width] * kernels[k]).sum()
+    return output
+
+
+@wrong("your patch is as wide as it is high")
+def height_twice(image, kernels, padding=0):
+    padded = functional.pad(image, (padding,) * 4)
+    n, _, height, width = kernels.shape
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                output[k, i, j] = (padded[:, i:i + height, j:j + height] * kernels[k]).sum()
     return output
 
 

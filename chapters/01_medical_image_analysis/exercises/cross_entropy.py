@@ -65,6 +65,15 @@ def check(answer, random):
     all large, each row somewhere else, one row spread over 2000."""
     n, classes = 5, 4
     logits, labels = small_batch(random)
+    # As many images as classes: what stops the code on other batches, a row where a column belongs, gives a number of its own here.
+    z, few, rows = logits[:4].double(), labels[:4], torch.arange(4)
+    tops, result = z.max(1).values, answer(logits[:4], labels[:4])
+    if type(result) is torch.Tensor and result.shape == ():
+        suspect(close(float(result), loss_of(z - tops, few), 1e-5), "You have the largest logit of each image, but took image 1's from column 1, image 2's from column 2 "
+                "and so on: `.max(1).values` lies down as a row. `keepdim=True` keeps it standing, a column.")
+        suspect(any(close(float(result), (s.logsumexp(1)[few] - s[rows, few]).mean().item(), 1e-5) for s in (z, z - tops[:, None])),
+                "You divided each column by another image's sum: `.sum(1)` lies down as a row. Pick the labels' numbers first, or keep the column, `keepdim=True`.")
+        suspect(close(float(result), (z.logsumexp(1).mean() - z.mean()).item(), 1e-5), "You averaged over all classes. Only the probability of the label counts.")
     result = answer(logits, labels)
     rows, loss = log_probabilities(logits), loss_of(logits, labels)
     picked = [row[label] for row, label in zip(rows, labels.tolist())]
@@ -197,6 +206,18 @@ def maximum_and_its_place(logits, labels):
 def global_maximum(logits, labels):
     shifted = logits - logits.max()
     return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("`.max(1).values` lies down as a row")
+def maximum_as_a_row(logits, labels):
+    shifted = logits - logits.max(1).values
+    return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("`.sum(1)` lies down as a row")
+def sum_as_a_row(logits, labels):
+    probabilities = logits.exp() / logits.exp().sum(1)
+    return -probabilities[torch.arange(len(labels)), labels].log().mean()
 
 
 @wrong("a negative number has no logarithm")

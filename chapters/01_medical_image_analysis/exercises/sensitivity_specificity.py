@@ -43,7 +43,9 @@ class Clinic:
         scores = torch.cat([above[:found], below[:missed], at[:at_found], above[found:], below[missed:], at[at_found:]]) + self.threshold
         ill, healthy = found + at_found + missed, let_go + alarms + at_alarms
         labels = torch.cat([torch.ones(ill), torch.zeros(healthy)]).long()
-        order = random.sample(range(ill + healthy), ill + healthy)
+        order = [0, 0]
+        while (scores >= self.threshold)[order[0]] == (scores >= self.threshold)[order[1]]:       # who takes labels for positions is seen
+            order = random.sample(range(ill + healthy), ill + healthy)
         self.scores, self.labels = scores[order], labels[order]
         tp, tn = found + at_found, let_go
         fn, fp = missed, alarms + at_alarms
@@ -78,6 +80,8 @@ def check(answer, random):
         suspect(close(result, clinic.of_all), "You divided by all patients. The ill found are a share of the ill, the healthy let go a share of the healthy.")
         called = (clinic.scores >= clinic.threshold).float().mean().item()
         suspect(close(result, (called, 1 - called)), "You counted among everybody. `called_ill[labels == 1]` is of the ill alone.")
+        suspect(close(sensitivity, (clinic.scores >= clinic.threshold)[clinic.labels].float().mean().item()), "`called_ill[labels]` takes the labels for positions: "
+                "patients 0 and 1, over and over. A question picks a group: `labels == 1`.")
         suspect(close(result, (truth[0], 1 - truth[0])), "Both your figures are of the ill. Specificity looks at the healthy: `labels == 0`.")
         suspect(close(result, clinic.predictive), "You divided by those who were CALLED ill, or called healthy: that is how much an alarm is worth, the predictive value. "
                 "Divide by those who ARE ill, or healthy.")
@@ -162,6 +166,12 @@ def of_everybody(scores, labels, threshold):
 def among_everybody(scores, labels, threshold):
     called_ill = scores >= threshold
     return called_ill.float().mean().item(), (~called_ill).float().mean().item()
+
+
+@wrong("takes the labels for positions")
+def labels_as_positions(scores, labels, threshold):
+    called_ill = scores >= threshold
+    return called_ill[labels].float().mean().item(), (~called_ill)[1 - labels].float().mean().item()
 
 
 @wrong("Both your figures are of the ill")

@@ -58,6 +58,8 @@ def check(answer, random):
                 "You return positions or names. Asked for is one True or False for each image.")
         suspect(torch.is_tensor(mask) and mask.dtype == torch.bool and mask.shape == (count,),
                 lambda: f"Your mask has {count} entries, one for each patient. Each of the {len(patients)} images needs one.")
+        suspect(torch.is_tensor(mask) and mask.dtype == torch.bool and mask.shape == (wanted,), "You ask of each drawn patient whether they have images. Ask of each "
+                "image whether its patient is drawn: `torch.isin(x, y)` answers for each of x.")
         expect_like(mask, torch.zeros(len(patients), dtype=torch.bool))
         test, both = sides(patients, mask)
         suspect(not test, "Your test side is empty. If you drew places, 0, 1, 2 and so on: they are nobody's number. Look up whose number stands at each.")
@@ -72,8 +74,10 @@ def check(answer, random):
         for split in splits:
             expect_like(split, mask)
         drawn = [sides(patients, split)[0] for split in splits]
-        suspect(all(one == drawn[0] for one in drawn), "Every seed gives the same split: you do not shuffle, or not by the seed. The first patients of a list are often those of one "
-                "hospital, one month, one disease.")
+        suspect(set().union(*drawn) == set(patients.unique()[:5].tolist()), lambda: f"Whatever the seed, only five patients ever come up: `randperm(5)` shuffles five places. "
+                f"Here are {count} patients.")
+        suspect(all(one == drawn[0] for one in drawn), "Every seed draws the same patients. Shuffle all of them, by the seed, and only then take some: the first patients of a list "
+                "are often those of one hospital, one month, one disease.")
         sizes = {len(one) for one in drawn}
         filled = [int(split.sum()) - share * len(patients) for split in splits]
         suspect(len(sizes) > 1 and max(sizes) <= wanted, lambda: f"Sometimes only {min(sizes)} patients are drawn: somebody was drawn twice. "
@@ -126,7 +130,21 @@ def by_image(patients, share, seed):
     return mask
 
 
-@wrong("The first patients of a list")
+@wrong("only five patients ever come up")
+def five_places(patients, share, seed):
+    names = patients.unique()
+    order = torch.randperm(5, generator=torch.Generator().manual_seed(seed))
+    return torch.isin(patients, names[order[:round(share * len(names))]])
+
+
+@wrong("answers for each of x")
+def asked_the_wrong_way(patients, share, seed):
+    names = patients.unique()
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+    return torch.isin(names[order[:round(share * len(names))]], patients)
+
+
+@wrong("the first patients of a list")
 def the_first_patients(patients, share, seed):
     names = patients.unique()
     return torch.isin(patients, names[:round(share * len(names))])

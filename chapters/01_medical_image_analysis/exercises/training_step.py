@@ -29,8 +29,8 @@ def training_step(model, batches, learning_rate):
     model.train()
     losses = []
     for images, labels in batches:
-        # Four lines; the loss itself is
-        # functional.cross_entropy(model(images), labels).
+        # Four lines. One of them is
+        # loss = functional.cross_entropy(model(images), labels)
         # BEGIN SOLUTION
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(images), labels)
