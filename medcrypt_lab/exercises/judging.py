@@ -22,6 +22,8 @@ EXPLAINED = {
     "must match the size of tensor": "Two tensors of different shapes met: print both `.shape` in the line above.",
     "to match target batch_size": "Scores and labels differ in number. Did an image lose its first axis (`images[0]`; `images[[0]]` keeps it)? Or is one of "
                                     "them not this function's argument but a variable of the lesson?",
+    "but got targets of dimension: 1": "In cross_entropy the scores stand first, (n, classes). Did the pictures go in, not the network's answer to them?",
+    "'generator' object has no attribute": "That is no list: it hands its things out one at a time, to a `for` loop, as `model.parameters()` does.",
     "Given input size": "The network got images of another size: a helper of the lesson uses the lesson's network, not this function's argument.",
     "object of type 'float' has no len()": "Something wants a list and got one number: write `[number]`.",
     "'Tensor' object has no attribute 'training'": "Something wants a network and got numbers: `network(images)` is its answer, `network` the network.",

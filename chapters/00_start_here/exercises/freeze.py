@@ -85,7 +85,7 @@ def check(answer, random):
     suspect(not learns and len(trains) == parts, lambda: "No parameter learns, yet the network is still in training mode: after one look at a batch its "
             f"batch-norm statistics had moved by up to {drift(after, random):.1f}. That is the other switch.")
     suspect(not trains and len(learns) == parameters, f"The network is in evaluation mode, yet all {parameters} parameters still learn: the next optimizer step "
-            "changes them. That is the other switch. (Each parameter has its own, `requires_grad`; `model.requires_grad = False` sets none of them.)")
+            "changes them. That is the other switch. (Each parameter has its own, `requires_grad`; to set `model.requires_grad`, or `requires_grad_`, moves none of them.)")
     suspect(len(learns) == parameters and len(trains) == parts - 1 and "" not in trains, f"`model.training = False` reaches the outermost part alone; {parts - 1} "
             "parts inside still train. And `model.requires_grad = False` only gives the network a new attribute: the parameters hold the switch.")
     suspect(learns and all(not name.startswith("head") for name in learns) and len(learns) == parameters - 2,
@@ -142,6 +142,12 @@ def only_parameters(model):
 
 @wrong("The network is in evaluation mode, yet all")
 def only_eval(model):
+    return model.eval()
+
+
+@wrong("one at a time, to a `for` loop")
+def all_at_once(model):
+    model.parameters().requires_grad = False
     return model.eval()
 
 

@@ -208,6 +208,12 @@ def swapped(model, images, labels):
     return torch.autograd.grad(functional.cross_entropy(labels, model(pixels), reduction="sum"), pixels)[0]
 
 
+@wrong("Did the pictures go in, not the network's answer to them?")
+def pictures_for_scores(model, images, labels):
+    pixels = images.clone().requires_grad_(True)
+    return torch.autograd.grad(functional.cross_entropy(pixels, labels, reduction="sum"), pixels)[0]
+
+
 @wrong("slope of all scores added up")
 def all_logits(model, images, labels):
     pixels = images.clone().requires_grad_(True)

@@ -91,6 +91,7 @@ def check(answer, random):
     clean, expected = answer(film, boxes, "MONOCHROME1"), np.where(inside, film.max(), film)
     expect_like(clean, film)
     suspect(same(clean, np.where(inside, film.min(), film)), "This picture is MONOCHROME1, where the smallest number is white: your boxes shine. Its black is the largest.")
+    suspect((clean[:, inside] == 255).all(), "You wrote 255, the white of 8 bits. These pixels have more: in MONOCHROME1 take their largest number.")
     changed = [bool((clean[i] != film[i]).any()) for i in range(3)]
     suspect(changed == [True, False, False], "Three frames, and the name is left in two of them: you reached the first frame only.")
     flat = [film.copy(), film.copy()]
@@ -197,6 +198,14 @@ def ignores_photometric(pixels, boxes, photometric):
     clean = pixels.copy()
     for left, top, right, bottom in boxes:
         clean[..., max(0, top):bottom, max(0, left):right] = pixels.min()
+    return clean
+
+
+@wrong("You wrote 255")
+def eight_bits(pixels, boxes, photometric):
+    clean, black = pixels.copy(), pixels.min() if photometric == "MONOCHROME2" else 255
+    for left, top, right, bottom in boxes:
+        clean[..., max(0, top):bottom, max(0, left):right] = black
     return clean
 
 
