@@ -27,7 +27,8 @@ def pgd(model, images, labels, start, epsilon, alpha, steps, norm="linf"):
       "linf": each pixel moves by alpha, along the gradient's sign;
       "l2": the step of each image has L2 length alpha, or is 0 where
             that image's gradient is 0.
-    project_linf and project_l2 are yours: (changed, images, epsilon).
+    After each step, project: project(changed, images, epsilon).
+    length.where(length > 0, 1.0) is length with a 1 wherever it is 0.
     """
     project = {"linf": project_linf, "l2": project_l2}[norm]
     changed = project(images + start, images, epsilon)

@@ -26,8 +26,9 @@ def project_l2(changed, images, epsilon):
     For each image: if its change, changed - images, is longer than
     epsilon, shorten it to that length; then cut the picture to [0, 1].
     Returns new pictures. x.flatten(1) has one row an image, and
-    x.flatten(1).norm(dim=1) is the length of each row. length.reshape(
-    -1, 1, 1, 1) would fit pictures; volumes have a dimension more.
+    x.flatten(1).norm(dim=1) is the length of each row. To multiply
+    pictures by it, reshape it to (n, 1, 1, 1), volumes need a 1 more:
+    length.reshape(-1, *[1] * (images.dim() - 1)) fits both.
     """
     # BEGIN SOLUTION
     change = changed - images
