@@ -1,5 +1,6 @@
 """The `medcrypt` command."""
 import argparse
+import functools
 import os
 import socket
 import subprocess
@@ -44,12 +45,17 @@ def parser():
     grade = verbs.add_parser("grade", help="for instructors: grade a class's notebooks, each in a sandbox",
                              description="Grades every notebook below SUBMISSIONS: a folder for each student, files named STUDENT_LESSON, what Moodle and "
                                          "Canvas let you download, archives. Interrupted, the same command goes on where it was.")
-    grade.add_argument("submissions", metavar="SUBMISSIONS", type=Path)
-    grade.add_argument("--out", metavar="DIR", type=Path, required=True, help="where grades.csv and results.json go, and what is kept for the next time")
+    grade.add_argument("submissions", metavar="SUBMISSIONS", type=Path, nargs="?")
+    grade.add_argument("--out", metavar="DIR", type=Path, required=True, help="where grades.csv and the pages go, and what is kept for the next time")
     grade.add_argument("--workers", metavar="N", type=int, help="submissions graded at a time; as many as there are cores if not said")
     grade.add_argument("--student", metavar="NAME", help="grade only those whose name holds this")
     grade.add_argument("--regrade", metavar="EXERCISE", action="append", default=[], help="grade this exercise anew, e.g. gradient_attacks.fgsm")
     grade.add_argument("--roster", metavar="FILE.csv", type=Path, help="the class's names, as Moodle or Canvas export them")
+    grade.add_argument("--plan", metavar="FILE.toml", type=Path, help="which lessons count, and how much; see INSTRUCTORS.md")
+    grade.add_argument("--format", choices=["canvas", "moodle"], help="also write the table that this system imports")
+    grade.add_argument("--delete", metavar="NAME", help="grade nobody; remove what DIR holds of this student")
+    grade.add_argument("--scheduler", metavar="tls://HOST:PORT", help="grade on the machines of a running dask.distributed cluster")
+    grade.add_argument("--certificates", metavar="DIR", type=Path, help="with --scheduler: where ca.pem, cert.pem and key.pem are")
     grade.add_argument("--unsafe", action="store_true", help="grade without the sandbox: only notebooks whose authors you trust with this machine")
     grade.set_defaults(run=run_grade)
     images = verbs.add_parser("data", help="list the embedded data; for authors: draw and measure it",
@@ -217,6 +223,7 @@ def run_test(options, passed_on):
     try:
         import nbval  # noqa: F401
         import pytest  # noqa: F401
+        import xdist  # noqa: F401
     except ImportError as error:
         raise CourseError(f"The tests need {error.name}: run `python3 course.py test`, which installs it.") from None
     from medcrypt_lab.authoring import build
@@ -227,8 +234,10 @@ def run_test(options, passed_on):
         command = [sys.executable, "-m", "pytest", "-c", str(course / "pyproject.toml"), f"--rootdir={course}",
                    "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", f"--nbval-sanitize-with={course / 'tests' / 'nbval.cfg'}",
                    str(course / "tests"), str(course / "chapters"), folder]
+        # Two processes, a core each; a file stays with one of them, as a notebook's cells must.
+        command += ["--numprocesses=2", "--dist=loadfile"] if (os.cpu_count() or 1) > 1 else []
         command += ["--all"] if options.all else []
-        return subprocess.call([*command, *passed_on], cwd=course)
+        return subprocess.call([*command, *passed_on], cwd=course, env={"OMP_NUM_THREADS": "1", **os.environ})
 
 
 # ---------------------------------------------------------------- build
@@ -278,14 +287,27 @@ def run_release(options, passed_on):
 
 # ---------------------------------------------------------------- grade
 def run_grade(options, passed_on):
+    if options.delete:
+        from medcrypt_lab.grading import reports
+        try:
+            print("\n".join(reports.delete(options.out, options.delete)))
+        except ValueError as error:
+            raise CourseError(str(error)) from None
+        return 0
+    if options.submissions is None:
+        raise CourseError("Say where the submissions are: `medcrypt grade SUBMISSIONS --out DIR`.")
     if not hasattr(os, "fork"):
         raise CourseError("Grading needs Linux (or, with --unsafe, macOS). On Windows run it in the Windows Subsystem for Linux.")
-    from medcrypt_lab.grading import grade, sandbox
+    from medcrypt_lab.grading import cluster, grade, sandbox
+    if bool(options.scheduler) != bool(options.certificates) or options.scheduler and options.unsafe:
+        raise CourseError("--scheduler and --certificates go together, and without --unsafe: a cluster's machines grade in the sandbox.")
+    elsewhere = options.scheduler and functools.partial(cluster.Cluster, options.scheduler, options.certificates)
     if options.unsafe:
         print("Without the sandbox, a notebook can read and delete whatever you can, and forge what it likes.", file=sys.stderr)
     try:
         results = grade.run(options.submissions, options.out, workers=options.workers, student=options.student, regrade=options.regrade,
-                            unsafe=options.unsafe, roster=options.roster, say=lambda words: print(words, flush=True))
+                            unsafe=options.unsafe, roster=options.roster, plan=options.plan, format=options.format, cluster=elsewhere,
+                            say=lambda words: print(words, flush=True))
     except sandbox.CannotStart as error:
         from medcrypt_lab import doctor
         remedies = [finding.remedy for finding in doctor.sandbox() if finding.remedy]
@@ -295,7 +317,8 @@ def run_grade(options, passed_on):
         raise CourseError(str(error)) from None
     for label, why in results["strange"]:
         print(f"Not graded: {label}: {why}.")
-    print(f"{options.out / 'grades.csv'}: {len(results['students'])} students, {len(results['exercises'])} exercises.")
+    print(f"{options.out / 'grades.csv'}: {len(results['students'])} students, {len(results['exercises'])} exercises. Open {options.out / 'class.html'}; "
+          f"a page for each student is in {options.out / 'feedback'}.")
     return 0
 
 

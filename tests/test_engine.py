@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from medcrypt_lab.exercises import files, judging, notebook, source, wire, work
 from medcrypt_lab.grading import encoding
-from tests import tiny
+from tests import prove, tiny
 
 DOUBLE = '@exercise("tiny.double")\ndef double(values):\n    return {}\n'
 RIGHT = DOUBLE.format("[2 * v for v in values]")
@@ -593,7 +593,7 @@ def plain_values():
 
     from medcrypt_lab import models
     values = [None, ..., True, 0, -1, 2**53, -2**200, 10**5000, 1.5, -0.0, float("inf"), float("-inf"), float("nan"), 1 + 2j, "", "ü\ud800", b"", b"\x00\xff",
-              bytearray(b"ab"), [], [1, [2, (3,)]], (), {"a": [1], 2: None, (1, 2): b"x"}, numpy.arange(6.0).reshape(2, 3), numpy.array([]), numpy.float32(2.5),
+              bytearray(b"ab"), [], [1, [2, (3,)]], (), {"a": [1], 2: None, (1, 2): b"x"}, numpy.arange(6.0).reshape(2, 3), numpy.array([]), numpy.complex64(2.5j),
               numpy.array(True), numpy.arange(3, dtype=">i4"), torch.tensor([1.0, float("nan"), -float("inf")]), torch.zeros(0, 3), torch.tensor(7),
               torch.ones(2, 2, dtype=torch.bfloat16), torch.tensor([True]), torch.arange(6).reshape(2, 3).T, models.make("small_cnn", classes=3)]
     return values
@@ -603,6 +603,24 @@ def test_plain_data_survive_copying_and_bytes():
     for value in plain_values():
         for again in (wire.plain(value), encoding.decode(encoding.encode(value))):
             assert wire.same(value, again) and type(again) is type(value), wire.short(value)
+
+
+def test_a_number_of_numpys_is_taken_as_the_number_it_is():
+    import numpy
+
+    from medcrypt_lab.exercises import close, expect_like
+    for value, number in [(numpy.float64(0.5), 0.5), (numpy.float32(0.25), 0.25), (numpy.int64(3), 3), (numpy.uint8(200), 200), (numpy.bool_(True), True)]:
+        def check(answer, random):
+            for result in (answer(), answer()):
+                expect_like(result, ("a", [number]))
+                assert type(result[1][0]) is type(number) and result == ("a", [number]) and close(result[1][0], number)
+
+        for runner in (judging.Local, prove.ThroughBytes):
+            assert judging.judge(exercise_of(check), runner({"ask": lambda: ("a", [value])})).status == "right"
+        assert wire.plain(encoding.decode(encoding.encode(value))) == number
+        assert close(number, value) and close(value, number) and not close(value, number + 1) and wire.kind_of(value) == wire.kind_of(number)
+        assert wire.plain(numpy.array(number)).shape == ()          # an array with one number in it is still an array
+    assert not close([1.0], numpy.float64(1)) and not close(numpy.float64("nan"), numpy.float64("nan"))
 
 
 def test_a_copy_shares_nothing():

@@ -1,4 +1,5 @@
 """Experiments: what is recorded, what is refused, when a record is stale; and the course's own records."""
+import hashlib
 import json
 
 import numpy as np
@@ -89,6 +90,24 @@ def test_a_record_is_stale_after_one_character_and_not_after_other_line_ends(scr
     sentence = "The experiment tiny.sums has changed since it was run: medcrypt build --experiments tiny.sums"
     assert experiments.stale() == [sentence] and sentence in build.stale()
     assert run()[-1] == "tiny.sums: recorded in 0 s" and experiments.stale() == []
+
+
+def test_a_record_is_of_the_scripts_beside_it_that_its_script_names_and_of_those_they_name(script):
+    """sums loads twice, which names roots and sums; nobody names alone."""
+    for name, loads in {"sums": '"twice.py"', "twice": '"roots.py", "sums.py", "gone.py"', "roots": "", "alone": ""}.items():
+        script.with_name(f"{name}.py").write_text(f"{SCRIPT}\n\nloads = [{loads}]\n", encoding="utf-8")
+    run()
+    assert experiments.stale() == []
+    text = script.with_name("alone.py").read_text()
+    assert recorded(script.with_name("alone.py"))["script_sha256"] == hashlib.sha256(text.encode()).hexdigest()     # of itself only
+    for changed, stale in {"alone": {"alone"}, "roots": {"sums", "twice", "roots"}, "twice": {"sums", "twice"}}.items():
+        path = script.with_name(f"{changed}.py")
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"\n", b"\r\n"))
+        assert experiments.stale() == []
+        path.write_bytes(before.replace(b"far", b"fer"))
+        assert {sentence.split()[2] for sentence in experiments.stale()} == {f"tiny.{name}" for name in stale}
+        path.write_bytes(before)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null"])

@@ -3,6 +3,7 @@
 It needs Python's playwright and a Chromium, and installs neither: where one is missing it skips, under MEDCRYPT_CI=1 it fails.
 MEDCRYPT_CHROMIUM may name the browser's program. With MEDCRYPT_SCREENSHOTS=FOLDER it leaves pictures there, in light and dark.
 """
+import contextlib
 import json
 import os
 import re
@@ -114,18 +115,24 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(browser, fresh_user, tmp_path_factory):
-    """`medcrypt lab fgsm`, as a student starts it, but for the browser, the port and the token."""
+    """`medcrypt lab fgsm`, as a student starts it."""
+    said = tmp_path_factory.mktemp("server") / "output.txt"
+    with serving([sys.executable, "-m", "medcrypt_lab", "lab", "fgsm"], fresh_user, REPOSITORY, Path(fresh_user["MEDCRYPT_WORK"]), said) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(command, environment, folder, work, said):
+    """A Server, started in `folder` by the student's own command, but for the browser, the port and the token; it ends with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    said = tmp_path_factory.mktemp("server") / "output.txt"
-    command = [sys.executable, "-m", "medcrypt_lab", "lab", "fgsm", "--no-browser", "--",
-               f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    options = ["--no-browser", "--", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     with said.open("wb") as output:
-        process = subprocess.Popen(command, env=fresh_user, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output,
+        process = subprocess.Popen([*command, *options], env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True)
-    server = Server(f"http://127.0.0.1:{port}", token, Path(fresh_user["MEDCRYPT_WORK"]))
+    server = Server(f"http://127.0.0.1:{port}", token, work)
     try:
         give_up = time.monotonic() + PATIENCE
         while not server.answers():
@@ -163,18 +170,22 @@ def lesson(browser, server):
 
 @pytest.fixture(scope="module")
 def run_lesson(lesson):
-    """The page after `Run All Cells`. Old outputs are cleared before, so that every output and number seen is a new one."""
-    choose(lesson, "Edit", "Clear Outputs of All Cells")
-    choose(lesson, "Run", "Run All Cells")
-    cells = len(code_cells(REPOSITORY / "chapters" / LESSON))
-    prompts, errors = lesson.locator(".jp-CodeCell " + PROMPT), lesson.locator(ERROR)
+    """The page after `Run All Cells`."""
+    run_all(lesson, len(code_cells(REPOSITORY / "chapters" / LESSON)))
+    return lesson
+
+
+def run_all(page, cells):
+    """Run all of the page's so many code cells, to the end. Old outputs are cleared before, so that every output and number seen is a new one."""
+    choose(page, "Edit", "Clear Outputs of All Cells")
+    choose(page, "Run", "Run All Cells")
+    prompts, errors = page.locator(".jp-CodeCell " + PROMPT), page.locator(ERROR)
     # The last cell's number, or an error: after one the rest is never run.
-    lesson.wait_for_function("([prompts, last, error]) => document.querySelector(error)"
+    page.wait_for_function("([prompts, last, error]) => document.querySelector(error)"
                              " || [...document.querySelectorAll(prompts)].at(-1).textContent === last",
                              arg=[".jp-CodeCell " + PROMPT, f"[{cells}]:", ERROR], timeout=3000 * PATIENCE)
     assert not errors.count(), errors.first.text_content()
     expect(prompts).to_have_text([f"[{i + 1}]:" for i in range(cells)])
-    return lesson
 
 
 # ---------------------------------------------------------------- what a student does

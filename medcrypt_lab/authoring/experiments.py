@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import re
 import time
 from importlib.metadata import version
 
@@ -41,6 +42,7 @@ def record(id, path):
     """Run one experiment and store what it returns, whole or not at all -> the seconds it took."""
     text = source.read_text(path)               # once: an author may go on writing while it runs
     title, line = check(path, text)
+    sha256 = fingerprint(path, text)
     os.environ.pop("MEDCRYPT_DATA", None)       # a record is of the embedded images, as stored outputs are
     space = {"__name__": path.stem, "__file__": str(path)}
     began = time.perf_counter()
@@ -53,7 +55,7 @@ def record(id, path):
         content = {"figures": plain(figures, "figures"), "seeds": plain(space["seeds"], "seeds")}
     except ValueError as error:
         raise AuthorError(path, line, str(error)) from None
-    content |= {"experiment": id, "title": title, "seconds": seconds, "script_sha256": fingerprint(text),
+    content |= {"experiment": id, "title": title, "seconds": seconds, "script_sha256": sha256,
                 "versions": {"python": platform.python_version(), "torch": version("torch"), "numpy": version("numpy")}}
     unfinished = path.with_name(f".{path.stem}.json")
     unfinished.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
@@ -90,9 +92,16 @@ def plain(value, place):
     raise ValueError(f"{place} is {found}. Record numbers, texts, None, lists, and dicts with texts as keys (.item() and .tolist() give them).")
 
 
-def fingerprint(text):
-    """SHA-256 of a script's text, in which `read_text` made all line ends alike."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def fingerprint(path, text):
+    """SHA-256 of a script's text, in which `read_text` made all line ends alike, and of the scripts beside it that it or these name ("NAME.py")."""
+    texts = {path.name: text}
+    todo = [text]
+    for one in todo:                            # which grows on the way
+        for name in sorted(set(re.findall(r"\b\w+\.py\b", one)) - set(texts)):
+            if path.with_name(name).is_file():
+                texts[name] = source.read_text(path.with_name(name))
+                todo.append(texts[name])
+    return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
 
 
 def complaint(path):
@@ -101,7 +110,7 @@ def complaint(path):
         recorded = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["script_sha256"]
     except (OSError, ValueError, LookupError, TypeError):
         return "has no record that can be read"
-    return None if recorded == fingerprint(source.read_text(path)) else "has changed since it was run"
+    return None if recorded == fingerprint(path, source.read_text(path)) else "has changed since it was run"
 
 
 def stale():

@@ -84,8 +84,9 @@ def _folder():
 def _restore_logging(saved):
     handlers, level, disabled = saved
     logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    logging.disable(disabled)
+    if (logging.root.level, logging.root.manager.disable) != (level, disabled):     # each of these visits every logger there is
+        logging.root.setLevel(level)
+        logging.disable(disabled)
 
 
 def _restore_environment(saved):
@@ -305,8 +306,9 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
         report["error"] = _failure(SIGNATURE, str(error))
         return report
     calls = []
-    before = wire.plain(dict(bound.arguments), lambda f: f)
     given = wire.plain(dict(bound.arguments), lambda f: wrap(f, calls))
+    # A model itself: what the answer is given is a copy of it already, and copying one takes longer than most answers do.
+    before = {name: value if wire.torch_kind_of(value) == "model" else wire.plain(value, lambda f: f) for name, value in bound.arguments.items()}
     mine = inspect.BoundArguments(bound.signature, given)
     home = getattr(getattr(function, "__code__", None), "co_filename", "")
     said = Captured()

@@ -87,6 +87,13 @@ class ExerciseText:
         """The definition of `name` in the file, or None."""
         return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
+    def segment(self, node):
+        """As ast.get_source_segment, which takes the whole source apart each time."""
+        lines = [line.encode() for line in self.source.splitlines()[node.lineno - 1:node.end_lineno]]
+        lines[-1] = lines[-1][:node.end_col_offset]
+        lines[0] = lines[0][node.col_offset:]
+        return b"\n".join(lines).decode()
+
     @cached_property
     def answers(self):
         """Every function under @right, @wrong(...) or @given(...), in order."""
@@ -151,7 +158,7 @@ class ExerciseText:
             texts.setdefault(name, MARKER.sub("", self.text_of(self.function(name)) + "\n").rstrip())
         wanted = set().union(*(names_used(ast.parse(t)) for t in texts.values())) - set(texts)
         others = [n for n in self.tree.body if not (isinstance(n, ast.FunctionDef) and n.name in texts)]
-        needed = [self.text_of(n) if isinstance(n, ast.FunctionDef) else ast.get_source_segment(self.source, n) for n in reachable(others, wanted)]
+        needed = [self.text_of(n) if isinstance(n, ast.FunctionDef) else self.segment(n) for n in reachable(others, wanted)]
         return "\n\n".join([*needed, *texts.values()]) + "\n"
 
     @property
@@ -161,7 +168,7 @@ class ExerciseText:
         rest = [n for n in self.tree.body if not (isinstance(n, ast.FunctionDef) and n.name in answers) and not calls_uses(n)]
         kept = reachable(rest, SETTINGS)
         title = ast.get_docstring(self.tree) or self.id
-        parts = [f'"""{title}"""', f"stub = {self.stubs!r}", *(ast.get_source_segment(self.source, n) for n in kept)]
+        parts = [f'"""{title}"""', f"stub = {self.stubs!r}", *(self.segment(n) for n in kept)]
         return "\n\n".join(parts) + "\n"
 
 

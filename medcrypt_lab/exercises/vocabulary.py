@@ -2,10 +2,13 @@
 import contextvars
 import random as _random
 
-from .wire import kind_of, short
+from . import calling
+from .wire import kind_of, number, short
 
 ASKED_FOR = "returns what its docstring says"
 current = contextvars.ContextVar("the outcome that the running check fills")
+# (function, values) -> a report like that of calling.call. A grader puts one in its place that runs the function in a sandbox.
+decoder = contextvars.ContextVar("where decode runs its function", default=lambda function, values: calling.call(function, values, {}, 0))
 
 
 class NotYet(Exception):
@@ -49,6 +52,7 @@ def expect_like(result, like):
         raise NotYet("Your function returns nothing. Is there a `return` at its end?", property=ASKED_FOR, misconception="returns nothing")
     if result is Ellipsis:
         raise NotYet("Your function returns `...`: the place for your code is still empty.", property=ASKED_FOR)
+    like = number(like)
     _formalities(result, like, "")
     formality = (_noun(like) + (" of the right shape and type" if hasattr(like, "shape") else ""), 0)
     if formality not in current.get().passed:
@@ -66,6 +70,7 @@ def _formalities(result, like, where):
         if not ok:
             raise NotYet(sentence(), property=ASKED_FOR)
 
+    result, like = number(result), number(like)
     if isinstance(like, (list, tuple)):
         demand(type(result) is type(like), lambda: f"Expected a {type(like).__name__} of {len(like)} values{where}, got {kind_of(result)}.")
         demand(len(result) == len(like), lambda: f"Expected {len(like)} values{where}, got {len(result)}.")
@@ -103,6 +108,7 @@ def _not_finite(values):
 def close(a, b, within=1e-6):
     """Equal shape and everywhere within `within`; False (never an error) for what cannot be compared. NaN is close to nothing."""
     try:
+        a, b = number(a), number(b)
         if hasattr(a, "shape") or hasattr(b, "shape"):
             return tuple(a.shape) == tuple(b.shape) and bool((abs(a - b) <= within).all())
         if isinstance(a, (list, tuple)):
@@ -112,9 +118,28 @@ def close(a, b, within=1e-6):
         return False
 
 
+def decode(function, *values):
+    """function(*values): what stands in bytes that only native code can read, a ciphertext for instance. If they cannot be read, the check ends.
+
+    Such code may crash on bytes that were made for it. In a notebook that is the student's own kernel; a grader runs the function in a
+    sandbox of its own, which also holds the keys it is given. So the function stands at the top of the exercise's file, imports inside
+    itself all that it needs, and takes and returns plain data.
+    """
+    report = decoder.get()(function, values)
+    if report["error"]:
+        said = f" ({report['error']['message'].rstrip('.')})" if report["error"]["message"] else ""
+        raise NotYet(f"The bytes that your function returned cannot be decoded{said}.", property=ASKED_FOR, misconception="cannot be decoded")
+    return report["result"]
+
+
 def note(words):
     """A remark on the card that costs nothing."""
     current.get().notes.append(words)
+
+
+def noted(words):
+    """Does a remark with these words stand on the card already? The engine remarks what the answer left behind, gradients for one."""
+    return any(words in remark for remark in current.get().notes)
 
 
 def score(name, value, unit="", better="smaller"):

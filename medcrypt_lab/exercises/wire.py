@@ -1,7 +1,7 @@
 """What may pass between a check and an answer: plain data, copied by `plain`. medcrypt_lab/grading/encoding.py makes bytes of it.
 
 Plain data: None, ..., bool, numbers of any size, str, bytes, bytearray, lists, tuples, dicts, numpy arrays, torch tensors, a model from
-medcrypt_lab.models; as arguments also callables.
+medcrypt_lab.models; as arguments also callables. A single real number of numpy's, np.float64 for one, passes as the Python number it is.
 """
 import copy
 import re
@@ -28,6 +28,15 @@ def is_numpy(value):
     """An array or a number of numpy's, without importing numpy for those who do not use it?"""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+
+
+def number(value):
+    """A single bool, whole or real number of numpy's as the Python number it is; anything else as it came."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic) or value.dtype.kind not in "biuf":
+        return value
+    item = value.item()
+    return item if type(item) in (bool, int, float) else value      # a longdouble is no Python number
 
 
 def plain_tensor(tensor):
@@ -85,7 +94,7 @@ def plain(value, wrap=None, depth=0):
         return copy.deepcopy(value)
     if is_numpy(value):
         check_numpy(value)
-        return value.copy()
+        return number(value.copy())
     if callable(value) and wrap is not None:
         return wrap(value)
     raise NotPlain(f"a {kind.__name__}")
@@ -120,6 +129,7 @@ def raw_tensor(tensor):
 def short(value, longest=80):
     """A value in words: never raises, never long."""
     try:
+        value = number(value)
         if type(value) is int and value.bit_length() > 200:
             return f"a number of {value.bit_length()} bits"
         if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -131,8 +141,9 @@ def short(value, longest=80):
 
 
 def kind_of(value):
-    """What a value is, in words: "a float32 tensor of shape (6, 1, 4, 4)", "the number 3.2", "None"."""
+    """What a value is, in words: "a float32 tensor of shape (6, 1, 4, 4)", "float 3.2", "None"."""
     try:
+        value = number(value)
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             noun = "tensor" if "torch" in type(value).__module__ else "array"
             dtype = str(value.dtype).replace("torch.", "")

@@ -1,10 +1,8 @@
 """Grading a class: every submission goes through the sandbox, results are kept as they come, an interrupted run goes on where it was."""
 import contextlib
-import csv
 import ctypes
 import functools
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -14,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from multiprocessing import connection
 from pathlib import Path
 
@@ -21,15 +20,24 @@ from medcrypt_lab import __version__
 from medcrypt_lab.exercises import card, files, judging, work
 from medcrypt_lab.exercises.source import ExerciseText
 
-from . import remote, sandbox, submissions
+from . import planning, remote, reports, sandbox, submissions
+from .reports import write
 
 CHECK_WITHIN = 30           # seconds for a check, above the answer's own
 DRAWS = 5                   # of a seed, for an exercise
 SILENT = 60                 # seconds above these after which a grading process is given up
 MEMORY = 6 << 30            # bytes of a grading process: what a worker sends makes no machine swap
 DIE_WITH_PARENT = 1         # prctl's number
-MISSING = "missing"         # a status beside those of judging: no cell of the submission holds the exercise
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def longest_step(limits):
+    """Seconds after which a file or an exercise is given up, with the process that is at it, whatever was done to that process."""
+    return limits.wall + CHECK_WITHIN + SILENT
+
+
+def longest(limits):
+    """Seconds that the most hostile submission can keep one worker busy: the last step may begin at the end of its time. About 12 minutes."""
+    return limits.submission + longest_step(limits)
 
 
 class GradingError(Exception):
@@ -44,7 +52,32 @@ class OutOfTime(BaseException):
 def course():
     """The lessons, and all their exercises by id; read once a run."""
     lessons = work.lessons()
-    return lessons, {id: files.get(id) for lesson in lessons for id in lesson.exercises}
+    return lessons, Exercises(id for lesson in lessons for id in lesson.exercises)
+
+
+class Exercises(Mapping):
+    """id -> exercise. Each is loaded when it is first asked for: what some of them import takes seconds."""
+
+    def __init__(self, ids):
+        self.texts = {id: ExerciseText(files.find(id)) for id in ids}
+
+    def __getitem__(self, id):
+        return files.load(self.texts[id].path)
+
+    def __iter__(self):
+        return iter(self.texts)
+
+    def __len__(self):
+        return len(self.texts)
+
+    @functools.cached_property
+    def wanted(self):
+        """What reading.plan looks for in a notebook."""
+        return {id: {"functions": list(text.functions), "stubs": text.stubs} for id, text in self.texts.items()}
+
+    def hold_answers(self):
+        """Are there any references? In a release there are none."""
+        return any(text.function(text.name) for text in self.texts.values())
 
 
 # ---------------------------------------------------------------- one submission, in a process of its own
@@ -65,27 +98,38 @@ def grader(pipe, limits, hidden, unsafe):
                 pipe.send(("fault", str(error)))
 
 
-def graded(worker, handed, known, seeds, skip=()):
+def graded(worker, handed, known, seeds, until, skip=()):
     """Grade one submission, yielding ("begin", what), ("file", [label, lesson, error]) and ("result", dict).
 
-    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. skip: labels not to be read.
+    handed: its files. known: exercise id -> status of what was graded before. seeds: exercise id -> seed. until: the moment after which
+    nothing is run. skip: labels not to be read.
     """
+    minutes = f"{worker.limits.submission / 60:.2g} minutes"
     lessons, exercises = course()
-    wanted = {id: {"functions": list(e.functions), "stubs": e.stubs} for id, e in exercises.items()}
     copies = {}                 # exercise id -> [(label, cells, found)]
     for file in handed:
         yield "begin", file.label
-        plan, error = read(worker, file, wanted) if file.label not in skip else (None, "reading it took too long")
+        if file.label in skip or time.monotonic() > until:
+            plan, error = None, "reading it took too long" if file.label in skip else f"the files before it took {minutes}"
+        else:
+            plan, error = read(worker, file, exercises.wanted)
         lesson = lesson_of(file.label, plan["exercises"], lessons) if plan else None
         yield "file", [file.label, lesson and lesson.path.stem, error]
         for id, found in plan["exercises"].items() if plan else ():
             if found["named"] or lesson and id in lesson.exercises:
                 copies.setdefault(id, []).append((file.label, plan["cells"], found))
-    for id, exercise in exercises.items():
+    for id in exercises:
         if id in copies and id not in known:
             yield "begin", id
-            result = one(worker, exercise, copies[id], known, seeds[id])
+            began = time.monotonic()
+            if began > until:
+                late = judging.Outcome(id, exercises[id].points, judging.WRONG, failed="can be checked",
+                                       sentence=f"What stands above it in this submission took {minutes}: it was not run.")
+                result = record(exercises[id], late, copies[id][-1][0])
+            else:
+                result = one(worker, exercises[id], copies[id], known, seeds[id])
             known[id] = result["status"]
+            result["seconds"] = round(time.monotonic() - began, 2)
             yield "result", result
 
 
@@ -121,7 +165,8 @@ def one(worker, exercise, copies, known, seed):
     for name, own in found["functions"].items():
         if own != name:
             outcome.notes.append(f"Your function is called {own}; the cells below know it as {name}.")
-    return record(exercise, outcome, label)
+    tree = found["tree"]
+    return {**record(exercise, outcome, label), "tree": tree if type(tree) is list and list(map(type, tree)) == [str, int] else None}
 
 
 def judged(worker, exercise, cells, found, known, seed):
@@ -134,7 +179,7 @@ def judged(worker, exercise, cells, found, known, seed):
     answer = remote.Remote(worker, exercise, cells, found, lent)
     try:
         answer.open()
-        with alarm(worker.limits.wall + CHECK_WITHIN):
+        with remote.decoding_apart(worker), alarm(worker.limits.wall + CHECK_WITHIN):
             return judging.judge(exercise, answer, seed)
     except OutOfTime:
         return judging.Outcome(exercise.id, exercise.points, judging.WRONG, failed="can be checked",
@@ -158,8 +203,12 @@ def alarm(seconds):
 
 
 def record(exercise, outcome, label):
-    """An outcome as plain data for the results, with its card."""
-    text, markup = card.draw(exercise, outcome, fallback=False)
+    """An outcome as plain data for the results, with its card: the text for the instructor, the HTML for the student."""
+    text, _ = card.draw(exercise, outcome, fallback=False)
+    if outcome.printed:
+        outcome.printed = ""
+        outcome.notes.append("What your code printed is not shown here: it may hold the values that the check keeps to itself.")
+    _, markup = card.draw(exercise, outcome, fallback=False)
     return {"exercise": exercise.id, "status": outcome.status, "points": outcome.points, "of": exercise.points, "sentence": outcome.sentence,
             "misconception": outcome.misconception, "failed": outcome.failed, "passed": [name for name, _ in outcome.passed],
             "notes": outcome.notes, "check_error": outcome.check_error, "file": label, "card": text, "html": markup}
@@ -170,8 +219,7 @@ class Kept:
     """A student's results on the disk: one line each, appended when it is there; a line that a crash cut is passed over."""
 
     def __init__(self, folder, name):
-        safe = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)[:40]
-        self.path, self.name = folder / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.jsonl", name
+        self.path, self.name = folder / f"{reports.stem_of(name)}.jsonl", name
         self.lines = []
         with contextlib.suppress(FileNotFoundError):
             for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -216,16 +264,6 @@ class Kept:
         return True
 
 
-def write(path, text):
-    """A file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with open(unfinished, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-
-
 def fingerprint(handed):
     """What changes when a file of the submission does."""
     found = hashlib.sha256()
@@ -255,7 +293,7 @@ class Slot:
 
     def take(self, job):
         """job: (name, files, Kept); what was kept of it before is not graded again."""
-        self.job, self.begun, self.skip = job, None, []
+        self.job, self.begun, self.skip, self.until = job, None, [], time.monotonic() + self.pool.settings[0].submission
         self._send()
 
     def _send(self):
@@ -263,7 +301,7 @@ class Slot:
         kept.keep([line for line in kept.lines if "file" not in line])
         known = {id: result["status"] for id, result in kept.results.items()}
         self.since = time.monotonic()
-        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "skip": self.skip})
+        self.pipe.send({"handed": handed, "known": known, "seeds": self.pool.seeds(), "until": self.until, "skip": self.skip})
 
     def heard(self):
         """Take what the process says -> whether the job is done."""
@@ -306,7 +344,7 @@ class Pool:
 
     def __init__(self, limits, hidden, unsafe, seeds, count):
         self.settings, self.seeds = (limits, [str(path) for path in hidden], unsafe), seeds
-        self.patience = limits.wall + CHECK_WITHIN + SILENT
+        self.patience = longest_step(limits)
         self.slots = [Slot(self) for _ in range(count)]
 
     def grade(self, jobs):
@@ -339,21 +377,27 @@ class Pool:
 
 
 # ---------------------------------------------------------------- a class
-def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, limits=sandbox.Limits(), say=print):
+def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, roster=None, plan=None, format=None, limits=sandbox.Limits(), cluster=None,
+        say=print):
     """Grade the submissions in `folder` into `out` -> the class's results, as results.json holds them.
 
-    GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`.
+    GradingError or sandbox.CannotStart if that cannot be. What was graded before stays, but for the exercises in `regrade`. A `plan` is copied to
+    `out` and counts until another is given; `out`/overrides.csv counts as long as it is there. cluster: (limits, seeds) -> what grades on other
+    machines, in place of a Pool.
     """
     course.cache_clear()
     lessons, exercises = course()
-    if not any(exercise.references for exercise in exercises.values()):
+    if not exercises.hold_answers():
         raise GradingError("This copy of the course holds no reference answers: it is a release, or no lesson was built. Grade with the full course.")
     if unknown := [id for id in regrade if id not in exercises]:
         raise GradingError(f"There is no exercise {unknown[0]}. There are: {', '.join(exercises)}.")
-    if not unsafe and (why := sandbox.why_not()):
+    if not unsafe and not cluster and (why := sandbox.why_not()):
         raise sandbox.CannotStart(why)
     try:
         found = submissions.find(folder, [lesson.path.stem for lesson in lessons], submissions.read_roster(roster) if roster else None)
+        decided = decisions(out, plan, lessons, exercises, found.students)
+        if format:
+            reports.can_be_told(format, found.known_as)
     except (OSError, ValueError) as error:
         raise GradingError(str(error)) from None
     if not any(found.students.values()):
@@ -367,13 +411,37 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
     todo = [name for name in chosen if found.students[name] and kept[name].begin(fingerprint(found.students[name]), set(regrade))]
     if todo:
         secret, count = Secret(out), min(workers or os.cpu_count() or 1, len(todo))
-        with Pool(limits, [folder, out, files.root() / "chapters"], unsafe, lambda: {id: secret.seed(id) for id in exercises}, count) as pool:
-            prove(pool, secret, lessons, [file.label for name in todo for file in found.students[name]])
+        stems = lessons_of(lessons, [file.label for name in todo for file in found.students[name]])
+        for id in stems:            # loaded before the grading processes are forked, which then have them
+            exercises[id]
+
+        def seeds():
+            return {id: secret.seed(id) for id in exercises}
+
+        with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count) as pool:
+            prove(pool, secret, stems)
             began = time.monotonic()
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
                 left = (time.monotonic() - began) / count * (len(todo) - count)
                 say(f"{count} of {len(todo)}: {name}" + (f"; about {f'{left / 60:.0f} min' if left > 90 else f'{left:.0f} s'} left" if left > 1 else ""))
-    return report(out, found, kept, lessons, exercises, unsafe)
+    try:
+        results = reports.gather(found, kept, lessons, exercises, *decided, unsafe=unsafe, format=format)
+    except ValueError as error:
+        raise GradingError(str(error)) from None
+    reports.report(out, results, reports.seconds(kept))
+    return results
+
+
+def decisions(out, plan, lessons, exercises, students):
+    """(Plan, overrides) that count; ValueError if one of them is not sound."""
+    names = [lesson.path.stem for lesson in lessons]
+    if plan:
+        planning.read_plan(plan, names, exercises)          # refused before it takes another's place
+        out.mkdir(parents=True, exist_ok=True)
+        write(out / "plan.toml", plan.read_text(encoding="utf-8-sig"))
+    path, overrides = out / "plan.toml", out / "overrides.csv"
+    return (planning.read_plan(path, names, exercises) if path.exists() else planning.Plan(),
+            planning.read_overrides(overrides, students, {id: exercise.points for id, exercise in exercises.items()}) if overrides.exists() else {})
 
 
 class Secret:
@@ -401,12 +469,16 @@ class Secret:
         self._write()
 
 
-def prove(pool, secret, lessons, labels):
-    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
+def lessons_of(lessons, labels):
+    """Exercise id -> its lesson's name, for the lessons that files of these labels are; for all lessons if a label does not tell."""
     names = [submissions.plain(label.rpartition("/")[2]) for label in labels]
     named = [lesson for lesson in lessons if any(submissions.plain(lesson.path.stem) in name for name in names)]
     whole = all(any(submissions.plain(lesson.path.stem) in name for lesson in named) for name in names)
-    stems = {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+    return {id: lesson.path.stem for lesson in (named if whole else lessons) for id in lesson.exercises}
+
+
+def prove(pool, secret, stems):
+    """Grade the references of the lessons that were handed in: if they do not get full marks, nobody is graded."""
     for _ in range(DRAWS):           # on a rare seed the right answer cannot be told from a mistake: such a seed is not for a class
         failed = _failing(pool, stems)
         if not failed:
@@ -433,37 +505,3 @@ def _failing(pool, stems):
             if not result or result["status"] != judging.RIGHT or result["points"] != result["of"]:
                 failed[id] = f"{result['card']}\n{result['check_error'] or ''}" if result else f"{id} was not found in its own notebook."
     return failed
-
-
-def report(out, found, kept, lessons, exercises, unsafe):
-    """Write grades.csv and results.json -> what the latter holds."""
-    strange, students = [list(pair) for pair in found.strange], {}
-    handed_in = set()           # lessons that anybody handed in: their exercises count for all
-    for name, handed in found.students.items():
-        looked_at = kept[name].of("file") if handed else []
-        strange += [[label, why or "no exercise of the course is in it"] for label, lesson, why in looked_at if why or not lesson]
-        results = kept[name].results if handed else {}
-        handed_in |= {lesson for _, lesson, _ in looked_at if lesson}
-        handed_in |= {lesson.path.stem for lesson in lessons if results.keys() & set(lesson.exercises)}
-        students[name] = {"files": looked_at, "graded": bool(kept[name].of("done")) if handed else None, "results": results}
-    counted = [id for lesson in lessons if lesson.path.stem in handed_in for id in lesson.exercises]
-    table = [["student", *counted, "total", "of", "remarks"]]
-    for name, student in students.items():
-        points = [student["results"].get(id, {}).get("points", 0) for id in counted]
-        student |= {"points": sum(points), "of": sum(exercises[id].points for id in counted)}
-        remarks = ["graded without a sandbox"] * (unsafe and bool(student["files"]))
-        remarks += ["nothing handed in"] * (student["graded"] is None) + ["not graded yet"] * (student["graded"] is False)
-        remarks += [f"{label}: {why}" for label, _, why in student["files"] if why]
-        remarks += [f"{id}: our own check broke" for id in counted if student["results"].get(id, {}).get("status") == judging.BROKEN]
-        table.append([name, *points, student["points"], student["of"], "; ".join(remarks)])
-    results = {"course": __version__, "sandbox": not unsafe, "exercises": {id: exercises[id].points for id in counted}, "students": students, "strange": strange}
-    page = io.StringIO()
-    csv.writer(page).writerows([[safe(cell) for cell in row] for row in table])
-    write(out / "grades.csv", "\ufeff" + page.getvalue())          # the mark tells spreadsheets that it is UTF-8
-    write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
-    return results
-
-
-def safe(cell):
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(FORMULA) else cell

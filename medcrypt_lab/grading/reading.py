@@ -1,5 +1,6 @@
 """Notebooks as strangers hand them in: their cells, the exercises in them, and which statements each needs. Read inside the sandbox."""
 import ast
+import hashlib
 import json
 import re
 from functools import lru_cache
@@ -13,6 +14,7 @@ STILL_PYTHON = ("time", "timeit", "capture", "prun")
 SCRIPT_CELL = re.compile(r"^# ?%%.*$|^# In\[[ \d]*\]:.*$", re.M)                 # as VS Code, Spyder, jupytext and nbconvert write them
 EXERCISE_LINE = re.compile(r"""^[ \t]*@(?:\w+\.)?exercise\(\s*["']([\w.]+)""", re.M)
 LONGEST = 200_000           # characters of one cell
+TOO_MUCH = (RecursionError, ValueError)         # for what looks into a syntax tree: too deep, or a number with more digits than Python writes
 
 
 class Unreadable(ValueError):
@@ -72,7 +74,7 @@ def names_bound(node):
     """As source.names_bound; nothing for a statement too deep to look into."""
     try:
         return source.names_bound(node)
-    except RecursionError:
+    except TOO_MUCH:
         return set()
 
 
@@ -80,7 +82,7 @@ def names_bound(node):
 def _names_used(node):
     try:
         return source.names_used(node)
-    except RecursionError:
+    except TOO_MUCH:
         return set()
 
 
@@ -115,7 +117,7 @@ def plan(data, wanted):
 
     data: the file's bytes. wanted: id -> {"functions", "stubs"}. Of an exercise: "named" (does its decorator stand there?), "copies" (stubs not
     counted), "functions" (name -> the name it has), "stubs" (names that are untouched or missing), "statements" ([cell, position, names], see Child.load),
-    "unreadable" (message, line, text, of its cell that Python cannot read, or None).
+    "tree" (of `tree`), "unreadable" (message, line, text, of its cell that Python cannot read, or None).
     """
     try:
         cells = cells_of(data)
@@ -134,7 +136,7 @@ def plan(data, wanted):
         found = _exercise(every, copies[id], copied, exercise)
         unreadable = next((_broken_line(*cell) for cell in reversed(broken) if _is_about(cell[0], id, exercise)), None)
         if found or unreadable:
-            exercises[id] = {**(found or {"named": bool(unreadable), "copies": 0, "functions": {}, "stubs": exercise["functions"], "statements": []}),
+            exercises[id] = {**(found or {"named": bool(unreadable), "copies": 0, "functions": {}, "stubs": exercise["functions"], "statements": [], "tree": None}),
                              "unreadable": unreadable}
     return {"error": None, "cells": cells, "exercises": exercises}
 
@@ -154,7 +156,7 @@ def _copies(every, id, exercise):
 def _is_stub(node, stub):
     try:
         return stub is not None and source.bones(ast.unparse(node)) == source.bones(stub)
-    except RecursionError:
+    except TOO_MUCH:
         return False
 
 
@@ -183,8 +185,41 @@ def _exercise(every, copies, copied, exercise):
     for at in sorted(keep):
         number, position, node = every[at]
         statements.append([number, position, sorted(names_bound(node) & seen) if isinstance(node, (ast.Import, ast.ImportFrom)) else []])
-    return {"named": any(every[at][2].exercise not in (None, " ") for at in chosen.values()), "copies": max(sum(not is_stub for _, is_stub in found) for found in copies.values()),
+    own = [every[at][2] for at in sorted(keep) if isinstance(every[at][2], ast.FunctionDef) and (at in chosen.values() or at not in copied)]
+    return {"named": any(every[at][2].exercise not in (None, " ") for at in chosen.values()), "tree": tree(own), "copies": max(sum(not is_stub for _, is_stub in found) for found in copies.values()),
             "functions": {name: every[at][2].name for name, at in chosen.items()}, "stubs": stubs, "statements": statements}
+
+
+def tree(functions):
+    """[digest, number of nodes] of functions without what a copyist changes: their own names, docstrings, annotations, layout. None if too deep."""
+    parts = [part for node in functions for part in ast.walk(node)]
+    own = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    own |= {part.arg for part in parts if isinstance(part, ast.arg)} | {part.name for part in parts if isinstance(part, ast.FunctionDef)}
+    names, said, count = {}, [], 0
+
+    def tell(part):
+        nonlocal count
+        if isinstance(part, list):
+            for one in part:
+                if not (isinstance(one, ast.Pass) or isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
+                    tell(one)
+            said.append("end")
+        elif isinstance(part, ast.AST):
+            count += 1
+            said.append(type(part).__name__)
+            for field, value in ast.iter_fields(part):
+                if isinstance(part, (ast.Name, ast.arg, ast.FunctionDef)) and isinstance(value, str) and value in own:
+                    value = names.setdefault(value, len(names))
+                if field not in ("annotation", "returns", "ctx", "kind", "type_comment"):
+                    tell(value)
+        else:
+            said.append(repr(part))
+
+    try:
+        tell(functions)
+    except TOO_MUCH:
+        return None
+    return [hashlib.sha256("\n".join(said).encode("utf-8", "replace")).hexdigest(), count]
 
 
 def _last_copies(every, copied, name):

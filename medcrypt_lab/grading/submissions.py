@@ -6,6 +6,7 @@ import re
 import stat
 import unicodedata
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -13,15 +14,18 @@ from typing import NamedTuple
 LARGEST_FILE, LARGEST_ARCHIVE, LARGEST_LIST = 200 << 20, 400 << 20, 2 << 20    # bytes: unpacked, unpacked in all, an archive's list of names
 MOST_ENTRIES, DEEPEST = 5000, 3
 IGNORED = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
-# Moodle's "Download all submissions": First Last_1234_assignsubmission_file_ as a folder, or before the file's name.
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_(?P<rest>.*)", re.S)
-# Canvas's "Download Submissions": [LATE_]anon_x1y2z_fileid_name, or lastfirst_[LATE_]userid_fileid_name.
+# Moodle's "Download all submissions": First Last_1234_assignsubmission_file as a folder, or before the file's name; older versions end the
+# folder in _, too (github.com/moodle/moodle, mod/assign/classes/downloader.php).
+MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file(?:_.*)?", re.S)
+# Canvas's "Download Submissions": [LATE_]anon_x1y2z_fileid_name, or lastfirst_[LATE_]userid_fileid_name (github.com/instructure/canvas-lms,
+# lib/content_zipper.rb).
 CANVAS = [re.compile(r"(?P<name>)(?:LATE_)?(?P<id>anon_[^\W_]+)_\d+_(?P<rest>.+)", re.S),
           re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.S)]
 AGAIN = re.compile(r"(?:[ _-]\(?\d+\)?|[ _-]?copy\d*)$|^copy of ", re.I)         # what a second upload or copy adds to a name
 ROSTER = {"name": ("name", "student", "full name", "fullname"), "first": ("first name", "firstname", "given name"),
           "last": ("surname", "last name", "lastname", "family name"),
           "other": ("id", "id number", "username", "sis user id", "sis login id", "login id", "email", "email address", "identifier")}
+TOLD = {*sum(ROSTER.values(), ()), "section"}        # what is kept of a roster, for the tables that go back to where it came from
 
 
 class Handed(NamedTuple):
@@ -34,10 +38,20 @@ class Handed(NamedTuple):
 
 @dataclass
 class Class:
-    """What was found. students: name -> files in order; a name of the roster without files handed in nothing. strange: [(label, why)]."""
+    """What was found. students: name -> files in order; a name of the roster without files handed in nothing. strange: [(label, why)].
+    known_as: name -> {column: value}, what the roster or Canvas's file names tell of them."""
 
     students: dict = field(default_factory=dict)
     strange: list = field(default_factory=list)
+    known_as: dict = field(default_factory=dict)
+
+
+class Roster(dict):
+    """plain alias -> name; rows: name -> {column: value}, the columns' names in lower case."""
+
+    def __init__(self, aliases, rows):
+        super().__init__(aliases)
+        self.rows = rows
 
 
 def visible(name):
@@ -71,16 +85,20 @@ def find(folder, stems, roster=None):
             found.strange.append((handed.label, "whose it is cannot be told: no folder and no part of its name is a student's"))
         else:
             owners.append((*owner, parts[:-1] if owner[2] else (), handed))
+    found.known_as = dict(roster.rows) if roster else {}
     ids = {}                            # the same name twice in one download, with two ids: two people
     for name, id, kind, where, _ in owners:
         ids.setdefault((name, kind, where[:-1] if kind == "folder" else where), set()).add(id)
     twice = {name for (name, _, _), seen in ids.items() if len(seen) > 1}
-    for name in dict.fromkeys((roster or {}).values()):
+    for name in roster.rows if roster else ():
         found.students[name] = []
-    for name, id, _, _, handed in owners:
-        found.students.setdefault(f"{name} ({id})" if name in twice else name, []).append(handed)
+    for name, id, kind, _, handed in owners:
+        name = f"{name} ({id})" if name in twice else name
+        found.students.setdefault(name, []).append(handed)
+        if kind == "canvas" and id.isdecimal():
+            found.known_as.setdefault(name, {"id": id})
     if roster:
-        found.strange += [(name, "is not on the roster; graded all the same") for name in found.students if name not in roster.values()]
+        found.strange += [(name, "is not on the roster; graded all the same") for name in found.students if name not in roster.rows]
     for files in found.students.values():
         # A second upload, 1_fgsm-1.ipynb, comes after the first; what an upgrade kept, 1_fgsm.before-DATE.ipynb, before both.
         files.sort(key=lambda handed: (".before-" not in handed.label, natural(handed.label.rpartition(".")[0]), handed.label))
@@ -107,7 +125,7 @@ def _owner(parts, stems, roster):
     match = next(filter(None, (form.fullmatch(stem) for form in CANVAS)), None)
     if match and (lesson is None or _bare(match["rest"]) == lesson):
         name = roster.get(plain(match["id"])) or roster.get(plain(match["name"])) or visible(match["name"] or match["id"])
-        return name, match["id"], "file"
+        return name, match["id"], "canvas"
     if len(parts) > 1:
         name = "" if re.match(r"\d\d_", parts[0]) else parts[0]        # a chapter's folder is nobody's name
     elif lesson is None:
@@ -201,23 +219,39 @@ def read(handed):
     return data
 
 
-def read_roster(path):
-    """plain alias -> name of each student in a CSV file. Its header says which column holds what; those of Moodle and Canvas are known."""
+def table(path):
+    """A CSV file as spreadsheets write it -> (line number, {column in lower case: value}) of each row, and the columns' names."""
     text = Path(path).read_bytes().decode("utf-8-sig", "replace")
-    rows = csv.DictReader(io.StringIO(text), delimiter=";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ",")
-    columns = {(name or "").strip().casefold(): name for name in rows.fieldnames or []}
-    of = {kind: [columns[name] for name in names if name in columns] for kind, names in ROSTER.items()}
+    first = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
+    try:
+        columns = [visible(name).casefold() for name in next(rows, [])]
+        return [(rows.line_num, dict(zip(columns, map(visible, row)))) for row in rows if any(row)], columns
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {rows.line_num}, cannot be read as CSV: {error}.") from None
+
+
+def read_roster(path):
+    """The Roster in a CSV file. Its header says which column holds what; those of Moodle and Canvas are known."""
+    table_rows, columns = table(path)
+    of = {kind: [name for name in names if name in columns] for kind, names in ROSTER.items()}
     if not of["name"] and not (of["first"] and of["last"]):
-        raise ValueError(f"The roster {path} has no column `name`, nor `first name` and `last name`; it has {', '.join(columns) or 'no header'}.")
-    aliases, twice = {}, set()
-    for row in rows:
-        first, last = (row[of[kind][0]] or "" if of[kind] else "" for kind in ("first", "last"))
-        name = visible((row[of["name"][0]] or "") if of["name"] else f"{first} {last}")
-        if not name or plain(name) == "pointspossible":
-            continue
+        raise ValueError(f"The roster {path} has no column `name`, nor `first name` and `last name`; it has {', '.join(filter(None, columns)) or 'no header'}.")
+    people = []                         # (first, last, name, row)
+    for _, row in table_rows:
+        first, last = (row.get(of[kind][0], "") if of[kind] else "" for kind in ("first", "last"))
+        name = row.get(of["name"][0], "") if of["name"] else f"{first} {last}".strip()
+        if name and plain(name) != "pointspossible":
+            people.append((first, last, name, row))
+    count = Counter(name for _, _, name, _ in people)
+    aliases, twice, rows = {}, set(), {}
+    for first, last, name, row in people:
         before, comma, after = name.partition(",")
         turned = [after + before] if comma else [" ".join([*name.split()[1:], name.split()[0]]), " ".join([name.split()[-1], *name.split()[:-1]])]
-        for alias in {plain(a) for a in [name, last + first, *turned, *(row[column] or "" for column in of["other"])]} - {""}:
-            if aliases.setdefault(alias, name) != name:
+        others = [row[column] for column in of["other"] if row.get(column)]
+        written = f"{name} ({others[0]})" if count[name] > 1 and others else name
+        rows[written] = {column: value for column, value in row.items() if column in TOLD}
+        for alias in {plain(a) for a in [name, last + first, *turned, *others]} - {""}:
+            if aliases.setdefault(alias, written) != written:
                 twice.add(alias)
-    return {alias: name for alias, name in aliases.items() if alias not in twice}
+    return Roster({alias: name for alias, name in aliases.items() if alias not in twice}, rows)

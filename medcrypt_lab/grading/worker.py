@@ -35,7 +35,7 @@ def main(descriptor, limits):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+        warm_up(sys.modules["torch"])
     ctypes.CDLL(None).prctl(NOT_DUMPABLE, 0, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)            # a handler is all that could let a child's signal reach process 1
     emptied(limits, scratch)        # of what the imports left there
@@ -64,6 +64,14 @@ def main(descriptor, limits):
             ending = reap(child)
             control.send(f"{how or ending}{'' if emptied(limits, scratch) else ' dirty'}\n".encode())
             child = None
+
+
+def warm_up(torch):
+    """What torch prepares when it first computes, so that not every child does. On one thread: a child inherits no other."""
+    torch.set_num_threads(1)
+    images = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 2))
+    torch.nn.functional.cross_entropy(network(images), torch.tensor([0])).backward()
 
 
 def wait_for(child):

@@ -1,11 +1,15 @@
 """Grading a class from the command line on: what is found, kept, resumed, written; and the grader's own faults."""
 import csv
+import dataclasses
 import io
 import json
+import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -15,11 +19,14 @@ from pathlib import Path
 import pytest
 
 from medcrypt_lab import cli
-from medcrypt_lab.grading import grade, sandbox
+from medcrypt_lab.exercises import files
+from medcrypt_lab.exercises.source import ExerciseText
+from medcrypt_lab.grading import grade, sandbox, submissions
 from tests import tiny
 from tests.grading import common
 
 ROOT = Path(__file__).resolve().parents[2]
+KILLS = 10
 DOUBLE = "def double(values):\n    return [2 * v for v in values]"
 QUADRUPLE = "def quadruple(values):\n    return double(double(values))"
 REST = ["def greatest(a, b):\n    while b:\n        a, b = b, a % b\n    return a", "def share(right, wrong):\n    return right / (right + wrong)",
@@ -166,6 +173,57 @@ def test_a_check_that_a_result_breaks_costs_one_exercise(course, tmp_path, monke
     assert words in results["students"]["mallory"]["results"]["tiny.double"]["sentence"]
 
 
+def test_a_submission_that_stalls_everywhere_takes_no_longer_than_is_stated(course, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "CHECK_WITHIN", 1)
+    monkeypatch.setattr(grade, "SILENT", 5)
+    limits = dataclasses.replace(common.WITHOUT_TORCH, wall=2, submission=5)
+    names = ("double", "quadruple", "greatest", "share", "lock", "unlock")
+    stalling = common.notebook("import time", *(f"def {name}(a, b=0):\n    time.sleep(99)" for name in names))
+    run(hand_in(tmp_path / "class", alice=ALL), tmp_path / "out")           # a stalling submission after this one costs nobody a proof
+    began = time.monotonic()
+    results = run(hand_in(tmp_path / "class", mallory=stalling), tmp_path / "out", limits=limits)
+    start = 10                  # of the grader itself, and the proof
+    assert time.monotonic() - began < grade.longest(limits) + start
+    assert marks(results) == {"alice": 7, "mallory": 0}
+    said = [result["sentence"] for result in results["students"]["mallory"]["results"].values()]
+    assert "within 2 seconds" in said[0] and said[-1] == "What stands above it in this submission took 0.083 minutes: it was not run." and len(said) == 5
+    file = submissions.Handed("1_tiny.ipynb", tmp_path / "class" / "alice" / "1_tiny.ipynb")
+    with sandbox.Worker(limits) as worker:
+        assert list(grade.graded(worker, [file], {}, {}, until=0)) == [("begin", file.label), ("file", [file.label, None, "the files before it took 0.083 minutes"])]
+
+
+def test_memory_stays_flat(course, tmp_path):
+    """Of the grader and of its grading process, over 200 submissions."""
+    folder, used = hand_in(tmp_path / "class", **{f"student{n}": [common.notebook(DOUBLE), HALF][n % 2] for n in range(200)}), []
+
+    def look(_):
+        processes = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+        used.append(sum(int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{number}/status").read_text())[1]) for number in processes))
+
+    run(folder, tmp_path / "out", say=look)
+    assert len(used) == 200
+    assert statistics.median(used[150:]) - statistics.median(used[50:100]) < 4 << 10, "kB, of two processes"
+
+
+def test_two_workers_are_faster_than_one(tmp_path, request):
+    if not request.config.getoption("--all"):
+        pytest.skip("slow: in `test --all`")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core")
+    common.needs_sandbox()
+    ids = [f"gradient_attacks.{name}" for name in ("fgsm", "targeted_fgsm", "robust_accuracy", "attack_pixels")]
+    lesson = common.notebook(*(ExerciseText(files.find(id)).answer_cell(None) for id in ids))
+    folder = common.hand_in(tmp_path / "class", **{f"student{n}": lesson for n in range(60)})
+
+    def seconds(workers):
+        """From the first submission to the last: starting up does not count."""
+        moments = []
+        grade.run(folder, tmp_path / f"out{workers}", workers=workers, say=lambda _: moments.append(time.monotonic()))
+        return moments[-1] - moments[0]
+
+    assert seconds(1) > 1.3 * seconds(2)
+
+
 def test_a_release_grades_nobody(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDCRYPT_ROOT", str(tmp_path))
     with pytest.raises(grade.GradingError, match="no reference answers"):
@@ -183,28 +241,31 @@ def test_without_a_sandbox_it_refuses_and_says_why(course, tmp_path, monkeypatch
     assert json.loads((tmp_path / "out" / "results.json").read_text())["sandbox"] is False
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_table(course, tmp_path, request):
-    folder = hand_in(tmp_path / "class", **{f"student{n}": [ALL, HALF, common.notebook(QUADRUPLE, *REST[n % 3:])][n % 3] for n in range(24)})
+def test_killed_at_any_moment_it_goes_on_to_the_same_table(course, tmp_path):
+    folder = hand_in(tmp_path / "class", **{f"student{n}": [ALL, HALF, common.notebook(QUADRUPLE, *REST[n % 3:])][n % 3] for n in range(60)})
     run(folder, tmp_path / "whole")
     out, stream, killed = tmp_path / "out", random.Random(3), 0
     out.mkdir()
     shutil.copy(tmp_path / "whole" / "run.json", out)
+
+    def kept():
+        return sum(path.read_bytes().count(b'"result"') for path in out.glob("results/*.jsonl"))
+
     command = [sys.executable, "-c", "import pathlib, sys; from medcrypt_lab.grading import grade; from tests.grading import common; "
                "grade.run(*map(pathlib.Path, sys.argv[1:]), workers=1, limits=common.WITHOUT_TORCH)", str(folder), str(out)]
-    for _ in range(10 if request.config.getoption("--all") else 3):
+    for _ in range(KILLS):
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, start_new_session=True)
-        began = len(list((out / "results").glob("*"))) if (out / "results").exists() else 0
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline and len(list(out.glob("results/*"))) <= began:
-            time.sleep(0.02)
-        time.sleep(stream.random() * 0.3)
+        began, deadline = kept(), time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and kept() <= began:
+            time.sleep(0.01)
+        time.sleep(stream.random() * 0.2)
         if process.poll() is None:
             killed += 1
             process.kill()
         process.wait()
-    assert killed
+    assert killed == KILLS
     path = next((out / "results").glob("*.jsonl"))
     path.write_bytes(path.read_bytes()[:-7])           # as a crash of the machine may leave it
     run(folder, out)
-    for name in ("grades.csv", "results.json"):
+    for name in ("grades.csv", "results.json", *(f"feedback/{path.name}" for path in (tmp_path / "whole" / "feedback").iterdir())):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -2,7 +2,6 @@
 import dataclasses
 import errno
 import os
-import random
 import socket
 import struct
 import sys
@@ -20,7 +19,7 @@ from tests.grading import common
 @pytest.fixture(scope="module")
 def worker():
     common.needs_sandbox()
-    with sandbox.Worker(sandbox.Limits(cpu=2, wall=60, memory=1 << 30)) as worker:
+    with sandbox.Worker(sandbox.Limits(cpu=4, wall=60, memory=1 << 30)) as worker:
         yield worker
 
 
@@ -244,64 +243,3 @@ def test_an_oracle_that_raises_and_one_that_is_asked_badly():
     assert remote.asked(lambda x: 1 / 0, (1,), {}) == ["raise", "ZeroDivisionError", "division by zero"]
     assert remote.asked(lambda x: x, (), {})[:2] == ["raise", "TypeError"]
     assert remote.asked(lambda x: object(), (1,), {})[:2] == ["raise", "NotPlain"]
-
-
-def mutated(stream, data):
-    """The bytes with a few of them changed, cut, doubled or moved."""
-    data = bytearray(data)
-    for _ in range(stream.randrange(1, 6)):
-        at = stream.randrange(len(data) + 1)
-        kind = stream.randrange(6)
-        if kind == 0 and at < len(data):
-            data[at] = stream.randrange(256)
-        elif kind == 1:
-            del data[at:at + stream.randrange(1, 9)]
-        elif kind == 2:
-            data[at:at] = stream.randbytes(stream.randrange(1, 9))
-        elif kind == 3:
-            data[at:at] = stream.choice([b"{", b"[", b"null", b"-1", b"1e999", b'"', b"9" * 30, b'{"int":"0xf"}', b'"tensor"', b"true", b","])
-        elif kind == 4 and at < len(data):
-            data[at:at + 4] = struct.pack("<I", stream.choice([0, 1, 2**16, 2**31, 2**32 - 1]))[:len(data) - at]
-        else:
-            data[at:at] = data[:stream.randrange(1, 30)]
-    return bytes(data)
-
-
-def odd(stream, depth=0):
-    """Any plain value."""
-    kind = stream.randrange(14 if depth < 4 else 9)
-    if kind < 9:
-        return stream.choice([None, True, -1, 10**40, 0.5, float("nan"), float("inf"), 1j, "", "ready", "report", b"\xff", ..., bytearray(b"x"),
-                              torch.ones(2, 0, 3), torch.tensor(float("nan")), torch.zeros(1, dtype=torch.bool), "x" * 9000])
-    return [lambda: [odd(stream, depth + 1) for _ in range(stream.randrange(4))], lambda: tuple(odd(stream, depth + 1) for _ in range(3)),
-            lambda: {stream.choice(["result", "error", "type", 1, None]): odd(stream, depth + 1) for _ in range(3)},
-            lambda: {**HONEST, stream.choice(list(HONEST)): odd(stream, depth + 1)},
-            lambda: {"type": odd(stream, depth + 1), "message": odd(stream, depth + 1), "where": odd(stream, depth + 1)}][kind - 9]()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_nothing_a_worker_sends_raises_anything_else(seed, request):
-    """A fuzzer with a seed: honest conversations with bytes changed, and any values in place of any message."""
-    stream = random.Random(seed)
-    honest = encoding.encode(["report", {**HONEST, "result": [torch.ones(2, 2), {"a": (1 << 70, b"xyz", 0.5)}], "error": None}])
-    for _ in range(2000 if request.config.getoption("--all") else 150):
-        kind = stream.randrange(4)
-        if kind == 0:
-            said(READY + framed(mutated(stream, honest)))
-        elif kind == 1:
-            said(mutated(stream, READY + framed(honest)))
-        elif kind == 2:
-            said(framed([stream.choice(["ready", "report", "ask"]), *[odd(stream) for _ in range(stream.randrange(4))]]) + framed(odd(stream)))
-        else:
-            said(READY + framed(["ask", stream.randrange(3), odd(stream), odd(stream)]) + framed(["report", odd(stream)]))
-
-
-def test_judging_with_a_liar_ends_in_an_outcome():
-    stream = random.Random(1)
-    exercise = files.get("start_here.invert")
-    for _ in range(60):
-        answer = remote.Remote(Liar(READY + b"".join(framed(["report", {**HONEST, "result": odd(stream)}]) for _ in range(3))), exercise, [], FOUND)
-        answer.open()
-        outcome = judging.judge(exercise, answer, 5)
-        answer.close()
-        assert outcome.status == judging.WRONG and outcome.points < exercise.points

@@ -46,6 +46,8 @@ def students(folder, roster=None):
     ("Ana Núñez/renamed by me.ipynb", "Ana Núñez"),
     ("Alice van Berg_1234567_assignsubmission_file_/1_fgsm.ipynb", "Alice van Berg"),
     ("Alice van Berg_1234567_assignsubmission_file_1_fgsm.ipynb", "Alice van Berg"),
+    ("Alice van Berg_1234567_assignsubmission_file/1_fgsm.ipynb", "Alice van Berg"),
+    ("alice b Alice van Berg_77_assignsubmission_file/deeper/1_fgsm.ipynb", "alice b Alice van Berg"),
     ("Participant 12_345_assignsubmission_file_/1_fgsm.ipynb", "Participant 12"),
     ("FGSM/Alice van Berg_1234567_assignsubmission_file_/1_fgsm.ipynb", "Alice van Berg"),
     ("bergalice_12345_67890_1_fgsm.ipynb", "bergalice"),
@@ -167,6 +169,15 @@ def test_a_roster(tmp_path, text, names):
     found = submissions.find(tmp_path / "class", STEMS, roster)
     assert len(found.students[names[0]]) == 2 and set(found.students) == {*names, "stranger"}
     assert any(label == "stranger" and "roster" in why for label, why in found.strange)
+
+
+def test_two_people_of_one_name_on_a_roster_are_told_by_their_ids(tmp_path):
+    (tmp_path / "roster.csv").write_text("name,id\nAnna Smith,s1\nAnna Smith,s2\n")
+    roster = submissions.read_roster(tmp_path / "roster.csv")
+    put(tmp_path / "class", "s2/1_fgsm.ipynb", "Anna Smith/1_fgsm.ipynb")
+    found = submissions.find(tmp_path / "class", STEMS, roster)
+    assert {name: len(files) for name, files in found.students.items()} == {"Anna Smith": 1, "Anna Smith (s1)": 0, "Anna Smith (s2)": 1}
+    assert found.known_as["Anna Smith (s2)"] == {"name": "Anna Smith", "id": "s2"} and any(label == "Anna Smith" for label, _ in found.strange)
 
 
 def test_a_roster_without_names_says_so(tmp_path):

@@ -11,14 +11,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from medcrypt_lab.exercises import expect, expect_like, right, short, suspect, wrong
 
-points, minutes, difficulty = 5, 15, 3
+points, minutes, difficulty = 5, 9, 3
 hints = [
-    "In `clean`, one `if` for each rule, and one for None. Below it, let pydicom bring every element to `clean`: `study.walk(clean)` also enters "
+    "In `clean`, one `elif` for each rule, and one for None. Below it, let pydicom bring every element to `clean`: `study.walk(clean)` also enters "
     "sequences. Which part of the file does that walk not reach?",
     "A private element's keyword is \"\", so its rule is None, as for whatever must go. A nested element lies in the "
-    "`dataset` that `walk` hands you, not in `study`. And one number must be known before the walk replaces the PatientID.",
-    "In `clean`: `del dataset[element.tag]`, `element.value = \"\"`, `element.value = new_uid(element.value)`, `element.value = shifted(element.value, days)`. "
-    "Below it: `days = number(...) % 365 + 1`; `study.walk(clean)`; the same for `study.file_meta`.",
+    "`dataset` that `walk` hands you, not in `study`.",
+    "In `clean`: `elif rule is None:` delete it; then `elif rule == \"replace\":` and `elif rule == \"shift\":`, each with one line "
+    "`element.value = ...(element.value, ...)`. Below it two walks: one of `study`, one of `study.file_meta`.",
 ]
 after = ("What is not on the list goes: a list of what to remove is out of date with the next scanner, a list of what may stay is not. "
          "Whoever holds the key can find the patient again: this is pseudonymous, not anonymous.")
@@ -28,14 +28,13 @@ def deidentify(file, rules, key):
     """The same study without its patient: bytes in, bytes out.
 
     file: a DICOM file, as bytes. key: bytes only the hospital knows.
-    rules: a dict from an element's keyword to what is done with it,
-    at every depth, and in the file meta information (study.file_meta):
-      "keep": nothing (of a sequence: its items are cleaned)
-      "empty": the element stays, its value becomes ""
-      "replace": the value becomes new_uid(value)
-      "shift": the value becomes shifted(value, days); the days are
-               number(PatientID) % 365 + 1, by the old PatientID
-    What has no rule is deleted; private elements never have one.
+    rules: a dict, from an element's keyword to what is done with it
+    at every depth, and in study.file_meta:
+      "keep": nothing
+      "empty": its value becomes ""
+      "replace": its value becomes new_uid(its value)
+      "shift": its value becomes shifted(its value)
+    What has no rule is deleted.
     """
     def number(text):           # equal for equal texts, and secret
         digest = hmac.digest(key, text.encode(), "sha256")
@@ -44,27 +43,27 @@ def deidentify(file, rules, key):
     def new_uid(old):
         return f"2.25.{number(old)}"
 
-    def shifted(date, days):    # so many days earlier, without the time
+    study = pydicom.dcmread(io.BytesIO(file))
+    days = number(study.PatientID) % 365 + 1    # by the old number
+
+    def shifted(date):          # so many days earlier, no time of day
         day = datetime.strptime(date[:8], "%Y%m%d") - timedelta(days)
         return day.strftime("%Y%m%d")
 
-    study = pydicom.dcmread(io.BytesIO(file))
-
     def clean(dataset, element):
         rule = rules.get(element.keyword)       # None: it has no rule
-        # BEGIN SOLUTION
-        if rule is None:
-            del dataset[element.tag]
-        elif rule == "empty":
+        if rule == "empty":
             element.value = ""
+        # BEGIN SOLUTION
+        elif rule is None:
+            del dataset[element.tag]
         elif rule == "replace":
             element.value = new_uid(element.value)
         elif rule == "shift":
-            element.value = shifted(element.value, days)
+            element.value = shifted(element.value)
         # END SOLUTION
 
     # BEGIN SOLUTION
-    days = number(study.PatientID) % 365 + 1
     study.walk(clean)
     study.file_meta.walk(clean)
     # END SOLUTION
@@ -217,7 +216,7 @@ def check(answer, random):
     before = [read(file, len(file)) for file in files]
     after_ = [read(reply, 3 * len(file)) for reply, file in zip(replies, files)]
     suspect(None in after_, "pydicom cannot read what you return as a DICOM file. Is the file meta information whole (TransferSyntaxUID), and is this all of the file?")
-    suspect(replies[0] == replies[1] or replies[1] == replies[2], "Different files came out equal: you do not work on the file that you are given.")
+    suspect(replies[0] == replies[1] and "(7FE0,0010)" in after_[0], "Different files came out equal: you do not work on the file that you are given.")
     suspect(all(was.items() <= (is_ | {here: row for here, row in was.items() if row[0] in MAY_DIFFER}).items() for was, is_ in zip(before, after_)),
             "No element was cleaned. `clean` does nothing until it is called: `study.walk(clean)` brings it each element.")
     whose = [each[0] for each in plan]
@@ -239,6 +238,8 @@ def _nothing_left(before, after_, told, whose):
         left = [here for here, action in actions.items() if action is None and here in found and rows[here][0] not in MAY_DIFFER]
         plain = [here for here in left if rows[here][0] and " item " not in here and not here.startswith("(0002")]
         full = [here for here, action in actions.items() if action == "empty" and found.get(here, ("", ""))[1]]
+        suspect(plain and not found[plain[0]][1], lambda: f"{label(plain[0], rows[plain[0]][0])} has no value any more, but is still there. What has no rule goes, "
+                "not only its value: `del dataset[element.tag]`.")
         suspect(plain, lambda: f"{said_of(found[plain[0]][1], who)} still stands in {label(plain[0], rows[plain[0]][0])}, which has no rule. "
                 "What has no rule goes, whatever it is.")
         suspect(full, lambda: f"{said_of(found[full[0]][1], who)} still stands in {label(full[0], rows[full[0]][0])}. Its rule is \"empty\": the value becomes \"\".")
@@ -457,6 +458,49 @@ def nothing_emptied(file, rules, key):
     return cleaned(file, rules, key, skip=("empty",))
 
 
+@wrong("has no value any more, but is still there")
+def emptied_not_deleted(file, rules, key):
+    study = pydicom.dcmread(io.BytesIO(file))
+
+    def clean(dataset, element):
+        if rules.get(element.keyword) is None:
+            element.value = None
+
+    study.walk(clean)
+    output = io.BytesIO()
+    study.save_as(output)
+    return output.getvalue()
+
+
+@wrong("what stands in it is `element.value`")
+def the_whole_element(file, rules, key):
+    study = pydicom.dcmread(io.BytesIO(file))
+
+    def clean(dataset, element):
+        if rules.get(element.keyword) == "replace":
+            element.value = f"2.25.{int.from_bytes(hmac.digest(key, element.encode(), 'sha256')[:16], 'big')}"
+
+    study.walk(clean)
+
+
+@wrong("Its rule is \"replace\": the element stays")
+def deletes_all_else(file, rules, key):
+    study = pydicom.dcmread(io.BytesIO(file))
+
+    def clean(dataset, element):
+        rule = rules.get(element.keyword)
+        if rule == "empty":
+            element.value = ""
+        elif rule != "keep":
+            del dataset[element.tag]
+
+    study.walk(clean)
+    study.file_meta.walk(clean)
+    output = io.BytesIO()
+    study.save_as(output)
+    return output.getvalue()
+
+
 @wrong("(0008,0030) StudyTime is gone")
 def empty_is_removed(file, rules, key):
     return cleaned(file, {keyword: rule for keyword, rule in rules.items() if rule != "empty"}, key)
@@ -464,7 +508,19 @@ def empty_is_removed(file, rules, key):
 
 @wrong("you delete more than what has no rule")
 def keep_forgotten(file, rules, key):
-    return cleaned(file, {keyword: rule for keyword, rule in rules.items() if rule != "keep" or keyword == "TransferSyntaxUID"}, key)
+    study = pydicom.dcmread(io.BytesIO(file))
+
+    def clean(dataset, element):
+        if rules.get(element.keyword) == "empty":
+            element.value = ""
+        else:
+            del dataset[element.tag]
+
+    study.walk(clean)
+    study.file_meta.walk(clean)
+    output = io.BytesIO()
+    study.save_as(output)
+    return output.getvalue()
 
 
 @wrong("not every UID tells of a patient")

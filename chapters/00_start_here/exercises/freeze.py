@@ -6,14 +6,14 @@ import torch
 from medcrypt_lab import models
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 8, 2
+points, minutes, difficulty = 3, 5, 2
 changes = ["model"]
 hints = [
     "A network changes in two ways: an optimizer moves its parameters, and a look in training mode moves its batch-norm statistics. "
     "Each has its own switch.",
     "Every parameter has a switch `requires_grad`; `model.parameters()` goes through them all. The mode has its switch on every part; "
     "`model.eval()` goes through all parts.",
-    "`for parameter in model.parameters():` one line that sets its switch; then `model.eval()`; then `return model`.",
+    "`for parameter in model.parameters():` and one line that sets its switch; then, below the loop, the mode.",
 ]
 after = ("Both switches are a rule for honest code, no lock: whoever holds the network in memory can turn them back. "
          "Against tampering helps a checksum of the weights, which this course compares each time it loads some.")
@@ -22,17 +22,16 @@ after = ("Both switches are a rule for honest code, no lock: whoever holds the n
 def freeze(model):
     """Nothing that you do with this network shall change it any more.
 
-    model: a torch.nn.Module, perhaps with batch normalization, perhaps
-    in training mode. Changes `model` itself (no copy) and returns it:
-    - no parameter records gradients, so none can learn;
-    - every part is in evaluation mode, so no running statistic moves.
-    The weights keep their values.
+    model: a torch.nn.Module, in whatever mode. Changes `model` itself
+    (no copy) and returns it: no parameter records gradients, every part
+    is in evaluation mode, the weights keep their values.
     """
     # BEGIN SOLUTION
     for parameter in model.parameters():
         parameter.requires_grad = False
-    return model.eval()
+    model.eval()
     # END SOLUTION
+    return model
 
 
 def lively(random, name, **config):

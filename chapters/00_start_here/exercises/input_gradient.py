@@ -4,16 +4,15 @@ import copy
 import torch
 from torch.nn import functional
 
-from medcrypt_lab.exercises import close, expect, expect_like, linear_classifier, linear_gradient, right, suspect, wrong
-from medcrypt_lab.exercises.vocabulary import current
+from medcrypt_lab.exercises import close, expect, expect_like, linear_classifier, linear_gradient, noted, right, suspect, wrong
 
-points, minutes, difficulty = 4, 12, 3
+points, minutes, difficulty = 4, 7, 3
 hints = [
     "Go through the tiny example line by line: which of its lines stand for pixels, network, loss and slope?",
     "One number must come out before you can ask for slopes. If it is the sum of all losses, each pixel's slope is that of its own image's "
     "loss, for the other losses do not depend on it.",
-    "`pixels = images.clone().requires_grad_(True)`; a loss `functional.cross_entropy(..., reduction=\"sum\")` of the network's answer to "
-    "`pixels`; then `torch.autograd.grad(loss, pixels)[0]`.",
+    "`loss = functional.cross_entropy(..., ..., reduction=\"sum\")` of the network's answer to `pixels`; then "
+    "`return torch.autograd.grad(..., ...)[0]`.",
 ]
 after = ("One pass forward and one back give the slopes of all pixels at once; trying them one by one takes as many passes as there are "
          "pixels. Training and attacking both live on that.")
@@ -26,19 +25,13 @@ def input_gradient(model, images, labels):
     images: float32 (n, channels, height, width); labels: int64 (n,).
     Returns a float32 tensor of the images' shape: at each pixel the slope
     of its OWN image's cross-entropy, whatever else is in the batch.
-    Leaves `images` and `model` as they were: no gradients switched on in
-    the caller's images, no `.grad` left on the model's parameters.
+    Leaves no `.grad` on the model's parameters.
     """
-    # BEGIN SOLUTION
     pixels = images.clone().requires_grad_(True)
+    # BEGIN SOLUTION
     loss = functional.cross_entropy(model(pixels), labels, reduction="sum")
     return torch.autograd.grad(loss, pixels)[0]
     # END SOLUTION
-
-
-def noted(words):
-    """Did the engine remark this about the answer's calls so far?"""
-    return any(words in remark for remark in current.get().notes)
 
 
 def check(answer, random):

@@ -3,11 +3,11 @@ import numpy as np
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 7, 2
+points, minutes, difficulty = 3, 5, 2
 hints = [
     "A picture's first index is the row, which says how far down; a box begins with left. Which number of the box counts rows?",
-    "`clean[..., top:bottom, left:right] = black` reaches every frame: `...` stands for all axes before the last two. What does Python make of left = -3?",
-    "`clean = pixels.copy()`; `black = pixels.max() if ... else pixels.min()`; then a loop over the boxes with `max(0, left)` and `max(0, top)`.",
+    "`clean[..., rows, columns] = black` reaches every frame: the `...` in square brackets stands for all axes before the last two.",
+    "`black = pixels.max() if photometric == ... else pixels.min()`; then one line, with `top:bottom` for the rows.",
 ]
 after = ("The letters are gone for good: no header, no window and no filter brings them back. A box drawn over them by the viewer "
          "(an overlay) or by the header would leave them in the file.")
@@ -17,21 +17,20 @@ def redact(pixels, boxes, photometric):
     """The same pixels with black boxes.
 
     pixels: whole numbers, (rows, columns) or (frames, rows, columns).
-    boxes: a list of [left, top, right, bottom] in pixels, for all frames;
-      right and bottom are the first ones outside. A box may begin left
-      of or above the picture (then left or top is negative), or end
-      beyond it.
+    boxes: a list of [left, top, right, bottom], for all frames; right and
+      bottom are the first column and row outside.
     photometric: "MONOCHROME2": the smallest number of these pixels is
       their black; "MONOCHROME1": the largest is.
     Returns a new array of the same shape and type.
     """
-    # BEGIN SOLUTION
     clean = pixels.copy()
-    black = pixels.max() if photometric == "MONOCHROME1" else pixels.min()
     for left, top, right, bottom in boxes:
-        clean[..., max(0, top):bottom, max(0, left):right] = black
+        left, top = max(0, left), max(0, top)   # it may begin outside
+        # BEGIN SOLUTION
+        black = pixels.max() if photometric == "MONOCHROME1" else pixels.min()
+        clean[..., top:bottom, left:right] = black
+        # END SOLUTION
     return clean
-    # END SOLUTION
 
 
 def covered(shape, boxes):
@@ -77,7 +76,16 @@ def check(answer, random):
     suspect((clean[inside] == pixels[inside].min()).all() or any((clean[y:b, x:r] == pixels[y:b, x:r].min()).all() for x, y, r, b in boxes[:1]),
             "You took the darkest number inside the box. The black is that of the whole picture.")
     expect("black is the picture's own darkest number", (clean[inside] == pixels.min()).all(), "The boxes are filled, but not with the smallest number of the picture.",
-           got=clean, expected=np.where(inside, pixels.min(), pixels))
+           points=1, got=clean, expected=np.where(inside, pixels.min(), pixels))
+
+    beyond = [[-3, 4, 5, 7], [15, -2, columns + 4, 2], [6, 11, 9, rows + 3]]
+    pixels = (random.numpy().integers(10, 250, (rows, columns))).astype(np.uint8)
+    expected = np.where(covered(pixels.shape, beyond), pixels.min(), pixels)
+    clean = answer(pixels, beyond, "MONOCHROME2")
+    expect_like(clean, pixels)
+    here = covered(pixels.shape, beyond[:1])
+    suspect(same(clean[here], pixels[here]), "A box that begins left of the picture was not blackened: to Python -3 is the third column from the right. Begin at 0.")
+    expect("boxes that reach beyond the picture", same(clean, expected), "A box that begins or ends beyond the picture is not right yet.", got=clean, expected=expected)
 
     film = (random.numpy().integers(200, 4000, (3, rows, columns))).astype(np.uint16)
     clean, expected = answer(film, boxes, "MONOCHROME1"), np.where(inside, film.max(), film)
@@ -91,15 +99,6 @@ def check(answer, random):
     suspect(any(same(clean, each) for each in flat), "With several frames your slices cut frames and rows, not rows and columns. "
             "The last two axes are the picture: `[..., rows, columns]`.")
     expect("every frame, and MONOCHROME1", same(clean, expected), "With three frames, in MONOCHROME1, the boxes are not right yet.", points=1, got=clean, expected=expected)
-
-    beyond = [[-3, 4, 5, 7], [15, -2, columns + 4, 2], [6, 11, 9, rows + 3]]
-    pixels = (random.numpy().integers(10, 250, (rows, columns))).astype(np.uint8)
-    expected = np.where(covered(pixels.shape, beyond), pixels.min(), pixels)
-    clean = answer(pixels, beyond, "MONOCHROME2")
-    expect_like(clean, pixels)
-    here = covered(pixels.shape, beyond[:1])
-    suspect(same(clean[here], pixels[here]), "A box that begins left of the picture was not blackened: to Python -3 is the third column from the right. Begin at 0.")
-    expect("boxes that reach beyond the picture", same(clean, expected), "A box that begins or ends beyond the picture is not right yet.", points=1, got=clean, expected=expected)
 
 
 @right
@@ -185,6 +184,14 @@ def zeros(pixels, boxes, photometric):
     return clean
 
 
+@wrong("Your boxes are white")
+def brightest(pixels, boxes, photometric):
+    clean = pixels.copy()
+    for left, top, right, bottom in boxes:
+        clean[..., max(0, top):bottom, max(0, left):right] = pixels.max()
+    return clean
+
+
 @wrong("your boxes shine")
 def ignores_photometric(pixels, boxes, photometric):
     clean = pixels.copy()
@@ -197,7 +204,7 @@ def ignores_photometric(pixels, boxes, photometric):
 def without_ellipsis(pixels, boxes, photometric):
     clean, black = pixels.copy(), pixels.max() if photometric == "MONOCHROME1" else pixels.min()
     for left, top, right, bottom in boxes:
-        clean[top:bottom, left:right] = black
+        clean[max(0, top):bottom, max(0, left):right] = black
     return clean
 
 
@@ -206,7 +213,7 @@ def first_frame(pixels, boxes, photometric):
     clean, black = pixels.copy(), pixels.max() if photometric == "MONOCHROME1" else pixels.min()
     picture = clean[0] if clean.ndim == 3 else clean
     for left, top, right, bottom in boxes:
-        picture[top:bottom, left:right] = black
+        picture[max(0, top):bottom, max(0, left):right] = black
     return clean
 
 

@@ -4,12 +4,11 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 7, 2
 hints = [
     "The pictures need not all be treated alike. What tells you, for sure, which of them count gray levels?",
-    "`picture.dtype == np.uint8` tells the two kinds apart. Divide the one, leave the other; both become tensors by `torch.from_numpy(...)` "
-    "and float32 by `.float()`.",
-    "A loop that appends one (h, w) tensor for each picture to a list; then `torch.stack(list)`, which is (n, h, w); then `[:, None]`, which "
+    "`picture.dtype == np.uint8` tells the two kinds apart: divide the one, leave the other. `plane.dtype` no longer tells them apart.",
+    "In the loop `if picture.dtype == ...:` and one line under it. Below the loop `torch.stack(...)`, which is (n, h, w), then `[:, None]`, which "
     "puts an axis of length 1 after the first.",
 ]
 after = ("Nothing in a tensor says which range its numbers have: that agreement lives in docstrings and in heads. Many a broken attack, "
@@ -23,14 +22,16 @@ def to_batch(pictures):
     gray levels (uint8, 0 to 255), some fractions (float, 0 to 1).
     Returns a float32 tensor (n, 1, h, w), all of it in [0, 1], 1 = white.
     """
-    # BEGIN SOLUTION
-    rows = []
+    planes = []
     for picture in pictures:
-        tensor = torch.from_numpy(picture)
-        if tensor.dtype == torch.uint8:
-            tensor = tensor / 255
-        rows.append(tensor.float())
-    return torch.stack(rows)[:, None]
+        plane = torch.from_numpy(picture).float()   # the same numbers
+        # BEGIN SOLUTION
+        if picture.dtype == np.uint8:
+            plane = plane / 255
+        # END SOLUTION
+        planes.append(plane)
+    # BEGIN SOLUTION
+    return torch.stack(planes)[:, None]
     # END SOLUTION
 
 
@@ -189,6 +190,12 @@ def in_place(pictures):
         if picture.dtype == np.uint8:
             pictures[i] = picture / 255
     return torch.from_numpy(np.stack(pictures)).float()[:, None]
+
+
+@wrong("A list knows no axes")
+def never_stacked(pictures):
+    planes = [torch.from_numpy(p / 255 if p.dtype == np.uint8 else p).float() for p in pictures]
+    return planes[:, None]
 
 
 @wrong("There are several floats, and one uint8")

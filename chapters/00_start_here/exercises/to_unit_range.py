@@ -4,13 +4,12 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 12, 3
+points, minutes, difficulty = 4, 7, 3
 without = ["pydicom", "skimage"]
 hints = [
     "Three steps, in this order: stored numbers to real values, real values to [0, 1], and at the very end perhaps upside down.",
-    "n bits hold 0 to 2**n - 1; signed, -2**(n - 1) to 2**(n - 1) - 1. Where no low and high are given, these two, rescaled, take their place.",
-    "`values = slope * stored + intercept` with real numbers; `np.clip((values - low) / (high - low), 0, 1)`; `1 - unit` for MONOCHROME1; "
-    "`torch.tensor(unit, dtype=torch.float32)[None]` adds the channel.",
+    "`low` shall become 0 and `high` 1: how far is a value above low, as a part of the way to high? Beyond 0 and 1, clip.",
+    "`values = slope * stored.astype(float) + intercept`; `unit = np.clip(..., 0, 1)`; then `if header[...] == \"MONOCHROME1\":` turn unit over.",
 ]
 after = ("Without low and high, slope and intercept cancel: then the same tissue gets another number whenever a scanner stores other bits. "
          "With them, -1000 to 400 Hounsfield units say, a number means the same in every file.")
@@ -20,28 +19,25 @@ def to_unit_range(stored, header, low=None, high=None):
     """One picture for a network: 0 is darkest, 1 is brightest.
 
     stored: (rows, columns) whole numbers, as pixel_array gives them.
-    header: a dict with BitsStored, PixelRepresentation (1: signed, 0: not)
-      and PhotometricInterpretation; perhaps with RescaleSlope (above 0)
-      and RescaleIntercept, both read for you.
-    low, high: the real values, after the rescale, that become 0 and 1;
-      what lies beyond is clipped. If None: the smallest and the largest
-      number that so many bits can hold, rescaled too.
-    MONOCHROME1: large is dark, so at the end 0 and 1 change places.
+    header: a dict from keyword to value.
+    low, high: the real values that become 0 and 1; what lies beyond is
+      clipped. If None: the ends of what so many bits can hold.
     Returns a float32 tensor (1, rows, columns).
     """
     slope = header.get("RescaleSlope", 1)           # 1 where it is absent
     intercept = header.get("RescaleIntercept", 0)
-    # BEGIN SOLUTION
     if low is None:
         bits, signed = header["BitsStored"], header["PixelRepresentation"]
         low = slope * (-2 ** (bits - 1) if signed else 0) + intercept
         high = low + slope * (2 ** bits - 1)
+    # `unit`, (rows, columns): 0 at low, 1 at high, not yet a tensor
+    # BEGIN SOLUTION
     values = stored.astype(float) * slope + intercept
     unit = np.clip((values - low) / (high - low), 0, 1)
     if header["PhotometricInterpretation"] == "MONOCHROME1":
         unit = 1 - unit
-    return torch.tensor(unit, dtype=torch.float32)[None]
     # END SOLUTION
+    return torch.tensor(unit, dtype=torch.float32)[None]
 
 
 def by_hand(stored, header, low, high, **wrongly):
@@ -106,7 +102,7 @@ def check(answer, random):
     unit_ct, expected_ct = answer(ct, scanner, low, high), by_hand(ct, scanner, low, high)
     expect_like(unit_ct, expected.float())
     x = torch.from_numpy(ct.astype(float))[None]
-    suspect(close(unit_ct, by_hand(ct, scanner, low, high, RescaleSlope=1, RescaleIntercept=0).float(), 1e-5),
+    suspect(close(unit_ct, by_hand(ct, scanner, low, high, RescaleSlope=1, RescaleIntercept=0).float(), 1e-5) or close(unit_ct, ((x - low) / (high - low)).float(), 1e-4),
             "low and high are real values, and you measured the stored numbers by them: rescale first, slope * stored + intercept.")
     suspect(close(unit_ct, by_hand(ct, scanner, low, high, RescaleSlope=1).float(), 1e-5), "You added the intercept and forgot the slope.")
     suspect(close(unit_ct, by_hand(ct, scanner, low, high, RescaleIntercept=0).float(), 1e-5), "You multiplied by the slope and forgot the intercept.")

@@ -5,12 +5,12 @@ from pydicom.pixels import apply_windowing
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 8, 2
+points, minutes, difficulty = 3, 5, 2
 without = ["pydicom", "skimage"]
 hints = [
-    "Write down three values: the one at which black ends, the one at which white begins, and the one that becomes middle gray, 0.5.",
-    "The straight line is `(values - (center - 0.5)) / (width - 1) + 0.5`; beyond 0 and 1 it is cut off. What does it do when width is 1?",
-    "First `if width == 1: return (values > ...).astype(float)`; then `np.clip(..., 0, 1)` of the line.",
+    "Take one value, 40, and the window with center 40 and width 400. What does the formula above the cell make of it? And of 1000?",
+    "The straight line is DICOM's formula, with `values` for x: mind its brackets. Beyond 0 and 1 it is cut off.",
+    "`y = (values - (...)) / (...) + 0.5`, then `return np.clip(..., 0, 1)`.",
 ]
 after = ("The half and the one come from counting whole numbers: center 128 and width 256 spread exactly the values 0 to 255. "
          "Another function of the standard, LINEAR_EXACT, does without them.")
@@ -19,16 +19,12 @@ after = ("The half and the one come from counting whole numbers: center 128 and 
 def window(values, center, width):
     """What a screen shows of pixel values: 0 is black, 1 is white.
 
-    values: an array of any shape, whole or real numbers.
-    center, width: plain numbers, width at least 1. LINEAR, as in DICOM:
-    black up to center - 0.5 - (width - 1) / 2, white above
-    center - 0.5 + (width - 1) / 2, a straight line in between.
-    Width 1: black up to center - 0.5, white above it.
-    Returns a new float64 array of the same shape.
+    values: an array of any shape. center, width: numbers, width >= 1.
+    Returns a new float64 array of the same shape, all of it in [0, 1].
     """
-    # BEGIN SOLUTION
-    if width == 1:
+    if width == 1:      # no room for a line: a threshold
         return (values > center - 0.5).astype(float)
+    # BEGIN SOLUTION
     return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
     # END SOLUTION
 
@@ -49,7 +45,7 @@ def by_hand(values, center, width):
 
 
 def check(answer, random):
-    """PS3.3 C.11.2.1.2.1 by hand and by pydicom: Hounsfield units, then unsigned pixels of two frames, then a threshold."""
+    """PS3.3 C.11.2.1.2.1 by hand and by pydicom: Hounsfield units, then a threshold, then unsigned pixels of two frames."""
     center, width = random.randrange(30, 60), 2 * random.randrange(150, 200)
     ends = [center - 2 * width, center - width, center + width, center + 2 * width, center, center - 1]
     inside = [center + random.randrange(-width // 2 + 20, width // 2 - 20) for _ in range(14)]
@@ -70,6 +66,7 @@ def check(answer, random):
             "and one less in the width.")
     suspect(is_line((x - center) / (width - 1) + .5), "The width is right. The line's middle is not the center, but half a value below it.")
     suspect(is_line((x - center - .5) / (width - 1) + .5), "Mind the brackets: center - 0.5 is subtracted as a whole, so that its half comes back with a plus.")
+    suspect(is_line(x - (center - .5) / (width - 1) + .5), "Python divides before it subtracts: put brackets around all that stands above the line of the fraction.")
     suspect(is_line((x - (center - .5)) / width + .5), "The middle is right. Divide by width - 1: as many steps as there are between `width` values.")
     suspect(is_line((x - (center - .5)) / (width - 1)), "Your black begins at the center: the center is the middle of the window, and shows 0.5.")
     suspect(is_line((x - (center - .5)) / (2 * (width - 1)) + .5) or is_line((x - center) / (2 * width) + .5),
@@ -83,7 +80,18 @@ def check(answer, random):
     outside = (x < center - width) | (x > center + width)
     expect("black below the window, white above it", close(shown[outside], expected[outside]), "Far below the window a pixel should be 0, far above it 1.",
            points=1, got=shown, expected=expected)
-    expect("the straight line in between", close(shown, expected), "The grays inside the window are not right yet.", got=shown, expected=expected)
+    expect("the straight line in between", close(shown, expected), "The grays inside the window are not right yet.", points=1, got=shown, expected=expected)
+
+    center = random.randrange(20, 60)
+    steps = np.array([center - 9, center - 1, center - .5, center - .25, center, center + 9])
+    expected = by_hand(steps, center, 1)
+    shown = answer(steps, center, 1)
+    suspect(hasattr(shown, "dtype") and shown.dtype.kind == "f" and shown.shape == steps.shape and np.isnan(shown).any(),
+            "Width 1, and a pixel that is exactly center - 0.5: you divided 0 by 0, which is no number (NaN). The standard says: black.")
+    expect_like(shown, expected)
+    suspect(close(shown, (steps >= center - .5).astype(float)), "With width 1 a pixel of exactly center - 0.5 is still black; white is what lies above it.")
+    expect("width 1 is a threshold", close(shown, expected), "With width 1 all up to center - 0.5 is black, all above it white.",
+           got=shown, expected=expected)
 
     center, width = random.randrange(900, 1200), 2 * random.randrange(150, 200) + 1
     stored = np.array([random.randrange(center - width, center + width) for _ in range(14)] + [0, 4095], np.uint16).reshape(2, 2, 4)
@@ -96,17 +104,6 @@ def check(answer, random):
             "Bring in a real number first: `center - 0.5` is one.")
     expect("the same for unsigned pixels and for many frames", close(shown, expected) and close(expected, by_pydicom(stored, center, width)),
            "Unsigned pixels (uint16) of two frames come out wrong.", points=1, got=shown.reshape(4, 4), expected=expected.reshape(4, 4))
-
-    center = random.randrange(20, 60)
-    steps = np.array([center - 9, center - 1, center - .5, center - .25, center, center + 9])
-    expected = by_hand(steps, center, 1)
-    shown = answer(steps, center, 1)
-    suspect(hasattr(shown, "dtype") and shown.dtype.kind == "f" and shown.shape == steps.shape and np.isnan(shown).any(),
-            "Width 1, and a pixel that is exactly center - 0.5: you divided 0 by 0, which is no number (NaN). The standard says: black.")
-    expect_like(shown, expected)
-    suspect(close(shown, (steps >= center - .5).astype(float)), "With width 1 a pixel of exactly center - 0.5 is still black; white is what lies above it.")
-    expect("width 1 is a threshold", close(shown, expected), "With width 1 all up to center - 0.5 is black, all above it white.",
-           points=1, got=shown, expected=expected)
 
 
 @right
@@ -182,6 +179,11 @@ def stretched(values, center, width):
     return (values - values.min()) / (values.max() - values.min())
 
 
+@wrong("Python divides before it subtracts")
+def divides_first(values, center, width):
+    return np.clip(values - (center - 0.5) / (width - 1) + 0.5, 0, 1)
+
+
 @wrong("What lies above the window is white")
 def zero_outside(values, center, width):
     shown = (values - (center - 0.5)) / (width - 1) + 0.5
@@ -234,4 +236,4 @@ def in_place(values, center, width):
 
 @wrong("without a gray")
 def always_a_threshold(values, center, width):
-    return (values > center - 0.5).astype(float)
+    return np.where(values > center - 0.5, 1.0, 0.0)

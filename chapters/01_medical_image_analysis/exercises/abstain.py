@@ -5,11 +5,11 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 3
+points, minutes, difficulty = 3, 7, 3
 hints = [
     "Lay the images in a row, the surest first. How many of them have to be answered? Which one is the last of those?",
     "The threshold is the confidence of that last one. How many have to be answered is keep times n, rounded up: half an image is no answer.",
-    "`ordered = confidences.sort(descending=True).values`, then the entry number `math.ceil(keep * len(confidences))`, counted from one.",
+    "`needed = math.ceil(keep * len(surest))`; then entry number `needed` of `surest`, counted from one; then `.item()`.",
 ]
 after = ("The share that is answered was promised for images like those it was chosen on, and for no others. "
          "On what the network never saw, its confidence may be anything.")
@@ -18,15 +18,15 @@ after = ("The share that is answered was promised for images like those it was c
 def abstain(confidences, keep):
     """Below which confidence should a network refuse to answer?
 
-    confidences: (n,) float32, for each validation image the largest of
-    its probabilities; keep: the share of the images that it still has to
-    answer, 0 < keep <= 1. It answers an image if confidence >= threshold.
-    Returns the largest threshold that keeps at least that share: a plain
-    number, one of `confidences`.
+    confidences: (n,) float32, one for each validation image.
+    keep: the share of these images still to be answered, 0 < keep <= 1.
+    It answers an image if confidence >= threshold. Returns the largest
+    threshold that keeps at least that share: a plain number.
     """
+    surest = confidences.sort(descending=True).values    # the surest first
     # BEGIN SOLUTION
-    ordered = confidences.sort(descending=True).values
-    return ordered[math.ceil(keep * len(ordered)) - 1].item()
+    needed = math.ceil(keep * len(surest))
+    return surest[needed - 1].item()
     # END SOLUTION
 
 
@@ -108,6 +108,11 @@ def counts_from_zero(confidences, keep):
 @wrong("Your threshold lies between two confidences")
 def quantile(confidences, keep):
     return confidences.quantile(1 - keep).item()
+
+
+@wrong("Square brackets want a whole number")
+def not_rounded(confidences, keep):
+    return confidences.sort(descending=True).values[keep * len(confidences)].item()
 
 
 @wrong("Round up, not down")

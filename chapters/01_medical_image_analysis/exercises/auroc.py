@@ -3,30 +3,31 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 12, 3
+points, minutes, difficulty = 3, 8, 3
 without = ["sklearn", "medcrypt_lab.metrics"]
 hints = [
-    "Forget the curve. Write down every pair of one ill and one healthy patient, and ask of each pair: who scores higher?",
-    "`ill[:, None]` is a column and `healthy[None, :]` a row: `ill[:, None] > healthy[None, :]` is a table, True where that ill patient "
-    "scores above that healthy one. A pair of equals counts half.",
-    "`above = (ill[:, None] > healthy).double()`, `equal = (ill[:, None] == healthy).double()`, then the mean of `above + equal / 2`.",
+    "Write four scores on paper, two of them equal, and their ranks. Then write `lower` and `same` below each. How do they make the rank?",
+    "Equals hold the places lower + 1 to lower + same. The mean of the first and the last is the rank of each. R adds up the ranks of the ill alone.",
+    "`ranks = lower + (same + 1) / 2`; R is `ranks[labels == 1].sum()`; then the formula, (R - k (k + 1) / 2) / (k m), and `.item()`.",
 ]
-after = ("You never used the scores themselves, only who stands above whom. Square them, take logits or probabilities: the area stays. "
+after = ("You never used the scores themselves, only who stands above whom. Take logits or probabilities: the area stays. "
          "So it says nothing about whether a score of 0.9 means nine in ten.")
 
 
 def auroc(scores, labels):
-    """The share of all (ill, healthy) pairs in which the ill scores higher.
+    """The area under the ROC curve, by ranks; equals share their mean rank.
 
     scores: (n,) float32, higher means more ill, any range;
     labels: (n,) int64, 1 ill, 0 healthy, both occur.
-    A pair with equal scores counts half. Returns a plain number, 0 to 1.
+    Returns a plain number from 0 to 1: .item() at the end.
     """
+    lower = (scores < scores[:, None]).sum(1)   # how many score lower
+    same = (scores == scores[:, None]).sum(1)   # the same, itself included
+    k, m = (labels == 1).sum(), (labels == 0).sum()
     # BEGIN SOLUTION
-    ill, healthy = scores[labels == 1], scores[labels == 0]
-    above = (ill[:, None] > healthy[None, :]).double()
-    equal = (ill[:, None] == healthy[None, :]).double()
-    return (above + equal / 2).mean().item()
+    ranks = lower + (same + 1) / 2
+    ill = ranks[labels == 1].sum()
+    return ((ill - k * (k + 1) / 2) / (k * m)).item()
     # END SOLUTION
 
 
@@ -43,7 +44,7 @@ class Patients:
             order = random.sample(range(n), n)
             self.scores, self.labels = self.scores[order], self.labels[order]
             self.count(ill, healthy)
-            apart = [self.truth, 1 - self.truth, self.gini, self.rows, self.zero_based, *self.balanced, *self.accuracies, self.grids[0], *(() if ties else self.orders), *((self.strict, self.loose) if ties else ())]
+            apart = [self.truth, 1 - self.truth, self.gini, self.rows, self.zero_based, self.half_based, *self.balanced, *self.accuracies, self.grids[0], *(() if ties else self.orders), *((self.strict, self.loose, self.lowest, self.highest) if ties else ())]
             if (not ties or self.equal >= 0.1) and min(abs(a - b) for i, a in enumerate(apart) for b in apart[:i]) > 1e-3:
                 break
 
@@ -53,7 +54,11 @@ class Patients:
         pairs = [(a, b) for a, one in rows if one == 1 for b, other in rows if other == 0]
         above, self.equal = (sum(test) / len(pairs) for test in zip(*((a > b, a == b) for a, b in pairs)))
         self.truth, self.strict, self.loose = above + self.equal / 2, above, above + self.equal
-        self.gini, self.zero_based = 2 * self.truth - 1, self.truth - 1 / healthy
+        self.gini, self.zero_based, self.half_based = 2 * self.truth - 1, self.truth - 1 / healthy, self.truth - 1 / (2 * healthy)
+        taken = ill * (ill + 1) / 2
+        self.lowest = (sum(sum(b < a for b, _ in rows) + 1 for a, one in rows if one == 1) - taken) / len(pairs)
+        self.highest = (sum(sum(b <= a for b, _ in rows) for a, one in rows if one == 1) - taken) / len(pairs)
+        self.everybody = (len(rows) * (len(rows) + 1) / 2 - taken) / len(pairs)
         # Ranks by position among equals, in the order of the rows: another number if the rows are shuffled.
         position = {i: rank for rank, i in enumerate(sorted(range(len(rows)), key=lambda i: rows[i][0]), 1)}
         total = sum(rank for i, rank in position.items() if rows[i][1] == 1)
@@ -94,6 +99,9 @@ def check(answer, random):
         suspect(close(result, 1 - truth), "Your pairs stand the wrong way round: you count how often the HEALTHY one scores higher.")
         suspect(close(result, patients.gini), "You count a lost pair as minus one. Then chance is 0 and not 0.5: what is asked for is a share of pairs.")
         suspect(close(result, patients.zero_based), "Your ranks begin at 0. The rank formula counts from 1: the lowest score has rank 1.")
+        for value, word in ((patients.half_based, "low"), (2 * truth - patients.half_based, "high")):
+            suspect(close(result, value), f"Your ranks are a half too {word}: whoever has nobody below and no equal has rank 1, and for them `same` is 1, themselves.")
+        suspect(close(result, patients.everybody), "You added up everybody's ranks. R is the sum for the ill alone: `labels == 1` picks them.")
         suspect(close(result, patients.not_reduced), "You added up the ranks of the ill, but some of that they earn against one another: with k ill, take off k (k + 1) / 2.")
         suspect(any(close(result, value) for value in patients.orders) and not close(result, truth),
                 "`argsort` tells which row comes first, which second; it is not the rank of each row. The argsort of an argsort is, as long as no scores are equal.")
@@ -104,7 +112,9 @@ def check(answer, random):
                 "Your thresholds run from 0 to 1, but scores may lie below and above. Take the scores themselves, or compare patients with each other.")
         suspect(close(result, float(average_precision_score(patients.labels.numpy(), patients.scores.numpy()))) and not close(result, truth),
                 "That is the area under another curve, of precision over recall. It changes with the number of healthy patients; this one does not.")
-        pairs = truth * int((patients.labels == 1).sum()) * int((patients.labels == 0).sum())
+        k, m = int((patients.labels == 1).sum()), int((patients.labels == 0).sum())
+        pairs = truth * k * m
+        suspect(close(result, pairs / k * m, 1e-3), "`/ k * m` divides by k and then multiplies by m. Put the pairs in brackets: `/ (k * m)`.")
         suspect(close(result, pairs), "That is the number of pairs won. Divide it by the number of all pairs.")
         suspect(close(result, pairs / len(patients.labels)) or close(result, pairs / len(patients.labels) ** 2),
                 "You divided by the number of patients, or by its square. Divide by the pairs: ill times healthy.")
@@ -113,6 +123,9 @@ def check(answer, random):
         suspect(close(squeezed, truth, 0.03) and not close(squeezed, result, 0.03), "Squeezed between 0 and 1 the same patients get another area, nearly the right one: your "
                 "thresholds do not reach scores below 0 or above 1.")
         if patients is tied:
+            for value, place in ((tied.lowest, "lowest"), (tied.highest, "highest")):
+                suspect(close(result, value), f"Where scores are equal you give each patient the {place} of their places. They share the mean: "
+                        "two equals on places 2 and 3 have rank 2.5 each.")
             suspect(close(result, tied.strict), lambda: f"Pairs with equal scores count nothing in your sum, and {tied.equal:.0%} of the pairs here are such. Each counts half.")
             suspect(close(result, tied.loose), lambda: f"Pairs with equal scores count as won in your sum, and {tied.equal:.0%} of the pairs here are such. Each counts half.")
             again = random.sample(range(21), 21)
@@ -121,7 +134,7 @@ def check(answer, random):
         results.append(result)
         if patients is plain[1]:
             truths = [each.truth for each in plain]
-            expect("equals scikit-learn's where no two scores are equal", close(results, truths), "This is not the share of pairs yet.", points=1,
+            expect("equals scikit-learn's where no two scores are equal", close(results, truths), "This is not the area yet: the share of pairs in which the ill one scores higher.", points=1,
                    got=tuple(results), expected=tuple(truths))
     expect("counts equal scores half", close(results[2], tied.truth), "Without equal scores you are right, with them not yet.", points=1, got=results[2], expected=tied.truth)
     same = torch.full((9,), 0.25)
@@ -133,10 +146,9 @@ def check(answer, random):
 
 
 @right
-def by_mean_ranks(scores, labels):
-    ranks = torch.stack([(scores < score).sum() + ((scores == score).sum() + 1) / 2 for score in scores])
-    k = int((labels == 1).sum())
-    return (ranks[labels == 1].sum().item() - k * (k + 1) / 2) / (k * (len(labels) - k))
+def by_pairs(scores, labels):
+    ill, healthy = scores[labels == 1], scores[labels == 0]
+    return ((ill[:, None] > healthy).double() + (ill[:, None] == healthy).double() / 2).mean().item()
 
 
 @right
@@ -197,6 +209,48 @@ def order_for_ranks(scores, labels):
     return (ranks[labels == 1].sum().item() - k * (k + 1) / 2) / (k * (len(labels) - k))
 
 
+@wrong("the lowest of their places")
+def lowest_place(scores, labels):
+    lower = (scores < scores[:, None]).sum(1)
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return (((lower + 1)[labels == 1].sum() - k * (k + 1) / 2) / (k * m)).item()
+
+
+@wrong("the highest of their places")
+def highest_place(scores, labels):
+    ranks = (scores <= scores[:, None]).sum(1)
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks[labels == 1].sum() - k * (k + 1) / 2) / (k * m)).item()
+
+
+@wrong("a half too low")
+def half_too_low(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + (scores == scores[:, None]).sum(1) / 2
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks[labels == 1].sum() - k * (k + 1) / 2) / (k * m)).item()
+
+
+@wrong("a half too high")
+def half_too_high(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + (scores == scores[:, None]).sum(1) / 2 + 1
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks[labels == 1].sum() - k * (k + 1) / 2) / (k * m)).item()
+
+
+@wrong("Put the pairs in brackets")
+def no_brackets(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + ((scores == scores[:, None]).sum(1) + 1) / 2
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks[labels == 1].sum() - k * (k + 1) / 2) / k * m).item()
+
+
+@wrong("R is the sum for the ill alone")
+def ranks_of_everybody(scores, labels):
+    ranks = (scores < scores[:, None]).sum(1) + ((scores == scores[:, None]).sum(1) + 1) / 2
+    k, m = (labels == 1).sum(), (labels == 0).sum()
+    return ((ranks.sum() - k * (k + 1) / 2) / (k * m)).item()
+
+
 @wrong("take off k (k + 1) / 2")
 def all_ranks(scores, labels):
     ranks = torch.stack([(scores < score).sum() + ((scores == score).sum() + 1) / 2 for score in scores])
@@ -251,7 +305,7 @@ def tensor(scores, labels):
     return ((difference > 0).double() + (difference == 0).double() / 2).mean()
 
 
-@wrong("This is not the share of pairs yet")
+@wrong("This is not the area yet")
 def mean_difference(scores, labels):
     return (scores[labels == 1].mean() - scores[labels == 0].mean()).item()
 

@@ -4,13 +4,13 @@ from torch.nn import functional
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 15, 2
+points, minutes, difficulty = 4, 7, 2
 without = ["torch.conv2d", "torch.nn.modules.conv", "scipy", "skimage"]
 hints = [
     "Look at one number of the output first, row 0 and column 0 of kernel 0. Which patch of the picture does the kernel cover there?",
-    "For row i and column j the patch is `padded[:, i:i + height, j:j + width]`, all channels at once. Multiply by `kernels[k]`, add up everything.",
-    "Zeros around: make `padded = torch.zeros(...)`, larger by 2 * padding, and write the image into its middle. Then three loops over k, i, j "
-    "around `output[k, i, j] = (patch * kernels[k]).sum()`.",
+    "It covers `height` rows, from row i on, and `width` columns, from column j on: `i:i + height` in a slice. A `:` in front takes all channels.",
+    "`padded = functional.pad(image, (padding, padding, padding, padding))`; in the loops `patch = padded[:, i:i + height, j:j + width]`, then "
+    "`output[k, i, j]` is the sum of `patch * kernels[k]`.",
 ]
 after = ("Every output pixel used the same few weights. So a network finds an opacity wherever it lies, and needs far fewer weights than one "
          "for each pixel.")
@@ -19,23 +19,28 @@ after = ("Every output pixel used the same few weights. So a network finds an op
 def convolve(image, kernels, padding=0):
     """Slide each kernel over the image: multiply, add up. No conv2d.
 
-    image: (channels, h, w) float32.
+    image: (channels, h, w) float32; padding: zeros on each of four sides.
     kernels: (n, channels, height, width) float32; none is flipped.
-    padding: rows and columns of zeros on each of the four sides.
-    Returns (n, h + 2*padding - height + 1, w + 2*padding - width + 1).
+    functional.pad(x, (left, right, top, bottom)) puts zeros around x.
     """
-    # BEGIN SOLUTION
-    channels, h, w = image.shape
     n, _, height, width = kernels.shape
-    padded = torch.zeros(channels, h + 2 * padding, w + 2 * padding)
-    padded[:, padding:padding + h, padding:padding + w] = image
-    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
-    for i in range(output.shape[1]):
-        for j in range(output.shape[2]):
-            patch = padded[:, i:i + height, j:j + width]
-            output[:, i, j] = (patch * kernels).sum((1, 2, 3))
-    return output
+    # First `padded`: the image with its zeros.
+    # BEGIN SOLUTION
+    padded = functional.pad(image, (padding, padding, padding, padding))
     # END SOLUTION
+    rows = padded.shape[1] - height + 1
+    columns = padded.shape[2] - width + 1
+    output = torch.zeros(n, rows, columns)
+    for k in range(n):
+        for i in range(rows):
+            for j in range(columns):
+                # Now output[k, i, j]: kernel k on the patch that begins
+                # at row i, column j, and has all channels.
+                # BEGIN SOLUTION
+                patch = padded[:, i:i + height, j:j + width]
+                output[k, i, j] = (patch * kernels[k]).sum()
+                # END SOLUTION
+    return output
 
 
 def slide(image, kernels, padding=0):
@@ -57,6 +62,7 @@ def check(answer, random):
     suspect(has_shape(plain, 4, 3), "You gave one picture back, though there are three kernels: each makes a picture of its own.")
     suspect(has_shape(plain, 3, 2, 1), "Your kernel jumps by its own size. It slides: one pixel at a time.")
     expect_like(plain, expected)
+    suspect(not plain.any(), "Every number of your output is still zero: in the loops, write into `output[k, i, j]`.")
     suspect(close(plain, slide(image, kernels.flip(2, 3))), "You turned the kernel upside down and left to right. That is the convolution of mathematics; "
             "what deep learning calls so does not flip (it is a cross-correlation). The kernel lies on the patch as it is.", got=plain, expected=expected)
     suspect(close(plain, slide(image, kernels.transpose(2, 3))), "Rows and columns of your kernel are swapped: `i` counts rows, the second-last axis, `j` columns.")
@@ -283,6 +289,18 @@ def never_added(image, kernels, padding=0):
         for i in range(output.shape[1]):
             for j in range(output.shape[2]):
                 output[k, i, j] = padded[:, i:i + height, j:j + width] * kernels[k]
+    return output
+
+
+@wrong("Every number of your output is still zero")
+def never_written(image, kernels, padding=0):
+    n, _, height, width = kernels.shape
+    padded = functional.pad(image, (padding,) * 4)
+    output = torch.zeros(n, padded.shape[1] - height + 1, padded.shape[2] - width + 1)
+    for k in range(n):
+        for i in range(output.shape[1]):
+            for j in range(output.shape[2]):
+                (padded[:, i:i + height, j:j + width] * kernels[k]).sum()
     return output
 
 

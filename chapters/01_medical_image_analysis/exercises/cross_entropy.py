@@ -5,13 +5,13 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 15, 3
+points, minutes, difficulty = 3, 7, 3
 without = ["torch.nn.functional", "torch.nn.modules.loss"]
 hints = [
     "Write the loss of one row without a fraction: the logarithm of a quotient is a difference. Which of its two parts can overflow?",
     "Softmax does not change when the same number is taken from all logits of a row. Which number makes the largest exponential exactly 1?",
-    "`shifted = logits - logits.max(1, keepdim=True).values`; then `shifted.exp().sum(1).log()` minus the label's shifted logit, "
-    "`shifted[torch.arange(n), labels]`; then the mean.",
+    "`shifted = logits - logits.max(1, keepdim=True).values`; then `losses` is `shifted.exp().sum(1).log()` minus the label's shifted logit, "
+    "`shifted[rows, labels]`.",
 ]
 after = ("This is why networks return logits and not probabilities: a probability of exp(-1000) is stored as 0, and its logarithm is lost. "
          "In chapter 02 an attacker climbs this very loss.")
@@ -20,15 +20,17 @@ after = ("This is why networks return logits and not probabilities: a probabilit
 def cross_entropy(logits, labels):
     """The mean over the images of -log(softmax(logits)[label]).
 
-    logits: (n, classes) float32, of any size; labels: (n,) int64.
-    Returns one number as a float32 tensor of shape ().
-    Logits of 1000 must not overflow: exp(1000) is infinite here.
+    logits: (n, classes) float32, of any size: 1000 must not overflow.
+    labels: (n,) int64. Returns a float32 tensor of shape ().
+    Row by row: x.sum(1), and as a column x.max(1, keepdim=True).values.
     """
+    rows = torch.arange(len(labels))
+    # x[rows, labels]: of each row the number of its label
     # BEGIN SOLUTION
     shifted = logits - logits.max(1, keepdim=True).values
-    log_sum = shifted.exp().sum(1).log()
-    return (log_sum - shifted[torch.arange(len(labels)), labels]).mean()
+    losses = shifted.exp().sum(1).log() - shifted[rows, labels]
     # END SOLUTION
+    return losses.mean()
 
 
 def log_probabilities(logits):
@@ -71,6 +73,8 @@ def check(answer, random):
     suspect(type(result) is torch.Tensor and tuple(result.shape) == (n, classes), "You return a number for each image and class. Pick the label's, then take the mean.")
     suspect(bad(result) and bool(result.isinf()), "Logits of a few units give you infinity. Did you take a fixed number, such as 1000, from all of them? Then "
             "exp(-1000) is stored as 0, and log(0) is infinite. Take a number that fits the logits.")
+    suspect(bad(result), "Logits of a few units give you no number. Logits may be negative, and a negative number has no logarithm: "
+            "only the sum of exponentials gets one. (And log(exp(a)) is a already.)")
     expect_like(result, torch.tensor(0.0))
 
     def is_value(value):
@@ -89,6 +93,16 @@ def check(answer, random):
     suspect(is_value(-sum(sum(rows[label]) for label in labels.tolist()) / (n * classes)), "`[labels]` picks rows, that is images. Which column counts differs from "
             "image to image: `[torch.arange(n), labels]`.")
     suspect(is_value(-sum(logits[range(n), labels].tolist()) / n), "That is minus the label's logit alone. The others' logits count too: subtract log(sum(exp(logits))).")
+    tops = sum(logits.max(1).values.tolist()) / n
+    suspect(is_value(loss - tops) or is_value(loss + tops), "You took the largest logit away in one part of the difference and not in the other. "
+            "Both parts want the same logits, shifted.")
+    exponentials = [[math.exp(z) for z in row] for row in logits.tolist()]
+    chosen = sum(logits[range(n), labels].tolist()) / n
+    suspect(is_value(math.log(sum(map(sum, exponentials))) - chosen) or
+            is_value(math.log(sum(sum(row) / max(row) for row in exponentials)) + tops - chosen),
+            "Your sum of exponentials runs over all images. Each image has a sum of its own: `.sum(1)`.")
+    suspect(is_value(sum(map(sum, exponentials)) / n - chosen) or is_value(sum(sum(row) / max(row) for row in exponentials) / n + tops - chosen),
+            "The sum of exponentials is there, its logarithm is not: `.log()`.")
     suspect(is_value(-sum(map(math.exp, picked)) / n) or is_value(sum(map(math.exp, picked)) / n), "The logarithm is missing: this is the mean probability of the label.")
     suspect(is_value(1 - sum(map(math.exp, picked)) / n), "This is 1 minus the probability. A logarithm punishes being sure and wrong much harder.")
     suspect(is_value(-math.log(sum(map(math.exp, picked)) / n)), "You took the mean before the logarithm: first the logarithm for each image, then the mean.")
@@ -183,6 +197,30 @@ def maximum_and_its_place(logits, labels):
 def global_maximum(logits, labels):
     shifted = logits - logits.max()
     return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("a negative number has no logarithm")
+def logarithm_of_a_logit(logits, labels):
+    shifted = logits - logits.max(1, keepdim=True).values
+    return (shifted.exp().sum(1).log() - (shifted[torch.arange(len(labels)), labels] - 1e-3).log()).mean()
+
+
+@wrong("runs over all images")
+def one_sum(logits, labels):
+    shifted = logits - logits.max(1, keepdim=True).values
+    return (shifted.exp().sum().log() - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("its logarithm is not")
+def sum_without_logarithm(logits, labels):
+    shifted = logits - logits.max(1, keepdim=True).values
+    return (shifted.exp().sum(1) - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+@wrong("in one part of the difference")
+def half_shifted(logits, labels):
+    shifted = logits - logits.max(1, keepdim=True).values
+    return (shifted.exp().sum(1).log() - logits[torch.arange(len(labels)), labels]).mean()
 
 
 @wrong("Never form the probability")

@@ -3,13 +3,12 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 6, 1
 without = ["medcrypt_lab.metrics", "sklearn.metrics", "sklearn.metrics._classification"]
 hints = [
-    "Three counts an image are enough: pixels in both masks, pixels in the one, pixels in the other. `found & truth` is the mask of both.",
-    "`mask.sum((1, 2))` counts the pixels of every image and keeps the images apart. Where both counts are 0 the quotient is 0 / 0: say 1 there.",
-    "`both = (found & truth).sum((1, 2))`, `sizes = found.sum((1, 2)) + truth.sum((1, 2))`; for each image 1.0 if its size is 0, else "
-    "2 * both / size; then the mean as a plain number.",
+    "Three counts are enough: the pixels in both masks, in the one, in the other. `(a & b).sum().item()` is the first.",
+    "Ask before you divide: if the two sizes add up to 0, both masks are empty, and the value is 1.0.",
+    "`sizes = a.sum().item() + b.sum().item()`; then `value = ... if sizes else 1.0`.",
 ]
 after = ("Nobody agreed on the empty case. Some programs say 1, some 0, some leave the image out: the same network, three scores. "
          "A paper that gives a mean Dice over healthy images, too, should say which.")
@@ -18,20 +17,20 @@ after = ("Nobody agreed on the empty case. Some programs say 1, some 0, some lea
 def dice(found, truth):
     """The mean Dice overlap of masks with their truth (eq. 1).
 
-    found, truth: bool tensors (n, height, width). mask.sum() counts the
-    pixels of a mask (np.sum(mask) stops with an error), a & b is both.
-    Each image has a Dice of its own:
-      both masks empty: 1.0 (nothing there, nothing found);
-      only one of them empty: 0.0.
-    Returns the mean over the n images, a plain number from 0 to 1: of
-    a tensor with one number, .item() is that.
+    found, truth: bool tensors (n, height, width).
+    Returns the mean of the images' own Dice, a plain number from 0 to 1.
+    An image with both masks empty has 1.0: nothing there, nothing found.
+    a & b: the pixels in both; mask.sum().item(): how many are True.
     """
-    # BEGIN SOLUTION
-    both = (found & truth).sum((1, 2))
-    sizes = found.sum((1, 2)) + truth.sum((1, 2))
-    each = torch.where(sizes > 0, 2 * both / sizes.clamp(min=1), 1.0)
-    return each.mean().item()
-    # END SOLUTION
+    values = []
+    for a, b in zip(found, truth):      # the two masks of one image
+        # value = the Dice of this image
+        # BEGIN SOLUTION
+        both, sizes = (a & b).sum().item(), a.sum().item() + b.sum().item()
+        value = 2 * both / sizes if sizes else 1.0
+        # END SOLUTION
+        values.append(float(value))
+    return sum(values) / len(values)
 
 
 HEIGHT, WIDTH = 7, 9
@@ -106,6 +105,8 @@ def check(answer, random):
     result, expected = answer(*draw(random, counts)), mean(one(*c) for c in counts)
     suspect(type(result) is float and result != result, "Of the seven images one has two empty masks, and its NaN spoils the mean of all.")
     expect_like(result, 0.5)
+    suspect(close(result, 1.0), "You return 1.0 for all seven images, because one of them has two empty masks: a `return` in the loop ends the function. "
+            "That image's `value` is 1.0; let the loop go on.")
     suspect(close(result, mean(one(*c) for c in counts if c[0]), 1e-5), "Your mean leaves out the images without a tumor: what was invented in them costs nothing.")
     suspect(close(result, mean(one(*c) for c in counts if c[0] + c[1]), 1e-5), "Your mean leaves out the images in which both masks are empty. They count, with 1.0.")
     expect("healthy images among the others", close(result, expected, 1e-5), "Among ordinary images the empty ones come out otherwise than alone.",
@@ -113,12 +114,10 @@ def check(answer, random):
 
 
 @right
-def by_loop(found, truth):
-    total = 0.0
-    for f, t in zip(found, truth):
-        size = int(f.sum()) + int(t.sum())
-        total += 2 * int((f & t).sum()) / size if size else 1.0
-    return total / len(found)
+def all_at_once(found, truth):
+    both = (found & truth).sum((1, 2))
+    sizes = found.sum((1, 2)) + truth.sum((1, 2))
+    return torch.where(sizes > 0, 2 * both / sizes.clamp(min=1), 1.0).mean().item()
 
 
 @right
@@ -140,6 +139,26 @@ def with_a_tiny_term(found, truth):
 def by_numpy(found, truth):
     import numpy
     return float(2 * numpy.sum(found & truth) / (numpy.sum(found) + numpy.sum(truth)))
+
+
+@wrong("Your code stopped with ZeroDivisionError")
+def divides_by_nothing_in_a_loop(found, truth):
+    values = []
+    for a, b in zip(found, truth):
+        value = 2 * (a & b).sum().item() / (a.sum().item() + b.sum().item())
+        values.append(float(value))
+    return sum(values) / len(values)
+
+
+@wrong("a `return` in the loop ends the function")
+def returns_from_the_loop(found, truth):
+    values = []
+    for a, b in zip(found, truth):
+        if not a.any() and not b.any():
+            return 1.0
+        value = 2 * (a & b).sum() / (a.sum() + b.sum())
+        values.append(float(value))
+    return sum(values) / len(values)
 
 
 @wrong("which is 0 / 0")

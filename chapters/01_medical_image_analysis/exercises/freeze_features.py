@@ -8,13 +8,12 @@ from torch.nn import functional
 from medcrypt_lab import models
 from medcrypt_lab.exercises import expect, right, suspect, wrong
 
-points, minutes, difficulty = 4, 15, 3
+points, minutes, difficulty = 4, 7, 2
 changes = ["model"]
 hints = [
     "Two things move in a network while it trains. The optimizer moves one of them. Who moves the other, and when?",
-    "`module.requires_grad_(False)` stops a module's weights; `module.eval()` stops its averages. Neither does the other's work. "
-    "And what if the network arrives with everything switched off, the head too?",
-    "Four lines: `requires_grad_` for the features and for the head, then the mode of the whole model, then the mode of the features. The order of the last two matters.",
+    "`part.requires_grad_(False)` stops the weights of a part, `part.eval()` its averages. Neither does the other's work.",
+    "The first line of the stub woke everything. Two more put one part to sleep, `model.features`: one line a switch.",
 ]
 after = ("Whoever calls model.train() after this wakes batch norm again, and nothing warns you. That is why it is called in place of model.train(), "
          "each time. Some authors override train() in the network's class instead.")
@@ -24,16 +23,13 @@ def freeze_features(model):
     """Called in place of model.train(): from here on only the head learns.
 
     model: a network with model.features (convolutions and batch norm) and
-    model.head. It may arrive in any state: everything learning or nothing,
-    in training or in evaluation mode.
-    Afterwards, training steps change the head and not one number of the
-    features: no weight, no average. The head is in training mode.
-    Works on the model itself, changes no weight, needs to return nothing.
+    model.head. Afterwards, training steps change the head, and not one
+    number of the features: no weight, no average.
+    Switches on the model itself; returns nothing.
     """
+    model.train().requires_grad_(True)      # all awake, however it came
     # BEGIN SOLUTION
     model.features.requires_grad_(False)
-    model.head.requires_grad_(True)
-    model.train()
     model.features.eval()
     # END SOLUTION
 
@@ -107,13 +103,11 @@ def check(answer, random):
     expect("every weight of the head learns", all(len(learns(model.head)) == 2 for model in after.values()),
            lambda: f"Of the head only {learns(awake.head)} learns.", points=1)
 
-    waking = {state: any(module.training for module in norms(model)) for state, model in after.items()}
     runs = {state: trained(model, random) for state, model in after.items()}
     moved = {state: len(changed(after[state].features.state_dict(), run.features.state_dict())) for state, run in runs.items()}
-    suspect(waking["awake"] and not waking["asleep"], lambda: f"No weight of the features learns, yet after four training steps {moved['awake']} of their tensors "
-            "are others: in training mode batch norm keeps averaging, whatever requires_grad says. The mode is a switch of its own.")
-    suspect(waking["awake"] and waking["asleep"], "Your last word on the mode is train(), and it reached the features: batch norm averages again. "
-            "A mode goes to all parts below, so the features' own comes after. (Momentum 0 would save the averages, and still normalize by the batch.)")
+    suspect(any(module.training for module in norms(awake)), lambda: f"No weight of the features learns, yet after four training steps {moved['awake']} of their tensors "
+            "are others: in training mode batch norm keeps averaging, whatever requires_grad says. The mode is a switch of its own. (And it goes to all parts "
+            "below: after model.train(), the features' own comes last.)")
     expect("no number of the features moves in training", not any(moved.values()),
            lambda: f"After four training steps {max(moved.values())} tensors of the features are not what they were.", points=1)
     suspect(not awake.head.training, "You sent the whole network to evaluation mode, the head with it. A head with dropout would then learn without it: only the features sleep.")
@@ -139,20 +133,10 @@ def outside_in(model):
     return model
 
 
-@wrong("The mode is a switch of its own")
-def gradients_only(model):
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    for parameter in model.head.parameters():
-        parameter.requires_grad = True
-
-
-@wrong("Your last word on the mode is train()")
-def train_comes_last(model):
+@wrong("whatever requires_grad says")
+def weights_only(model):
+    model.train().requires_grad_(True)
     model.features.requires_grad_(False)
-    model.head.requires_grad_(True)
-    model.features.eval()
-    model.train()
 
 
 @wrong("Every weight of the features still learns")

@@ -1,13 +1,13 @@
 """FROC: the share of the lesions that are found, at so many false alarms an image."""
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 15, 3
+points, minutes, difficulty = 4, 8, 3
 hints = [
-    "Two counters: lesions found so far, false alarms so far. Each detection raises exactly one of them. Which, and how do you know that a lesion was found already?",
-    "Remember found lesions as pairs (image, number of the lesion). Among the lesions of the detection's image, look for one that holds the center and is not "
-    "remembered. After each detection, for each level that the false alarms per image do not exceed, note the share found.",
-    "`center_x, center_y = (left + right) / 2, (top + bottom) / 2`; `if ...: found.add((image, k)) else: alarms += 1`; then "
-    "`for j, level in enumerate(levels): if alarms / len(lesions) <= level: reached[j] = len(found) / total`.",
+    "Each mark does exactly one of two things: it finds one new lesion, or it is one false alarm. Which, you know only after looking at all lesions of its image.",
+    "Go through `enumerate(lesions[image])`. A lesion counts if it holds the center, along x and along y, and its pair (image, k) is not in `found` yet. "
+    "Stop at the first that counts; if none did, it was a false alarm.",
+    "`new = [k for k, (l, t, r, b) in enumerate(lesions[image]) if ...]` with the three conditions in the place of the dots; then `if new:` add the pair "
+    "of `new[0]`, `else:` one more alarm.",
 ]
 after = ("One number hides in the curve's name: free-response. The reader may mark as many places as they like, so there is no specificity: "
          "nobody can count the places that were rightly left unmarked. False alarms per image take its place.")
@@ -19,33 +19,36 @@ def froc(detections, lesions, levels):
     detections: for each image a list of (score, box), in any order;
     lesions: for each image a list of its true boxes, [] for a healthy one.
     A box is (left, top, right, bottom); all scores are different.
-    Go through the detections of ALL images, the surest first:
-    - if its center lies in a lesion of its image that is not found yet
-      (the edge counts), that lesion is found; of several, the first;
-    - otherwise it is a false alarm, also a second hit of one lesion.
-    levels: allowed false alarms per image, averaged over ALL images.
-    Returns a list: for each level the largest share of all lesions
-    found while the false alarms do not exceed it, or 0.0.
+    A mark finds a lesion of its image if the mark's center lies in it (the
+    edge counts) and no surer mark has found it; of several such lesions,
+    the first. Any other mark is a false alarm, also a second hit.
+    Returns a list: for each level the largest share of all lesions found
+    with at most so many false alarms per image, or 0.0.
     """
-    ranked = sorted(((score, image, box) for image, found in
-                     enumerate(detections) for score, box in found),
+    ranked = sorted(((score, image, box) for image, marks in
+                     enumerate(detections) for score, box in marks),
                     reverse=True)
     total = sum(len(boxes) for boxes in lesions)
     reached = [0.0 for _ in levels]
     found, alarms = set(), 0
-    for score, image, (left, top, right, bottom) in ranked:
+    # As if the threshold sank: all marks of all images, the surest first.
+    for score, image, mark in ranked:
+        x, y = (mark[0] + mark[2]) / 2, (mark[1] + mark[3]) / 2  # center
+        # Does the mark find one of lesions[image]? Go through them with
+        # enumerate(...): place and box. Keep in `found` pairs of an image
+        # and a place, such as (3, 0): found.add((3, 0)). A mark that finds
+        # none is a false alarm. About six lines:
         # BEGIN SOLUTION
-        x, y = (left + right) / 2, (top + bottom) / 2
-        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
-                 if l <= x <= r and t <= y <= b and (image, k) not in found]
-        if fresh:
-            found.add(fresh[0])
+        for k, (l, t, r, b) in enumerate(lesions[image]):
+            if l <= x <= r and t <= y <= b and (image, k) not in found:
+                found.add((image, k))
+                break
         else:
             alarms += 1
-        for j, level in enumerate(levels):
-            if alarms / len(lesions) <= level:
-                reached[j] = len(found) / total
         # END SOLUTION
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:      # healthy images count
+                reached[j] = len(found) / total
     return reached
 
 
@@ -83,34 +86,74 @@ class Reading:
         return [float(x - half_wide), float(y - half_high), float(x + half_wide), float(y + half_high)]
 
     def curve(self, levels, *, again="alarm", key=lambda image, k: (image, k), healthy=True, edges=True, per="image", strict=False,
-              each_lesion=False):
-        """The oracle, from the plan alone; the keywords make it err in one way each. each_lesion: an alarm for every
-        lesion of the image that a mark does not hit."""
+              each_lesion=None, alarm_for="what finds nothing", noted="always"):
+        """The oracle, from the plan alone; the keywords make it err in one way each.
+
+        each_lesion: an alarm for every lesion that a mark does not find: (stop at the first found?, look whether it was found before?);
+        "once": at the first lesion, whatever it is.
+        """
         found, hits, alarms, marks, reached = set(), 0, 0, 0, [0.0] * len(levels)
         for image, what in self.script:
-            marks += 1
+            marks, before = marks + 1, alarms
             lesion = None if what == "out" or what.startswith("edge") and not edges else key(image, "ab".index(what[-1]))
             if each_lesion:
-                hits += lesion is not None and lesion not in found
-                found.add(lesion)
-                alarms += (2 if image in self.ill else 0) - (lesion is not None)
+                stops, looks = each_lesion
+                for pair in [(image, 0), (image, 1)] if image in self.ill else []:
+                    if pair == lesion and not (looks and pair in found):
+                        hits += pair not in found
+                        found.add(pair)
+                        if stops:
+                            break
+                    else:
+                        alarms += 1
+                        if stops == "once":
+                            break
             elif lesion is not None and (lesion not in found or again == "hit"):
                 found.add(lesion)
                 hits += 1
+                alarms += alarm_for == "every mark"
             elif lesion is None or again == "alarm":
-                alarms += healthy or image in self.ill
+                alarms += (healthy or image in self.ill) and alarm_for != "nothing" and (lesion is not None or alarm_for != "second hits")
             rate = alarms / {"image": self.images, "mark": marks, "ill": len(self.ill), "lesion": 2 * len(self.ill), "none": 1}[per]
             for j, level in enumerate(levels):
-                if rate < level if strict else rate <= level:
+                if (rate < level if strict else rate <= level) and (noted == "always" or alarms > before):
                     reached[j] = hits / (2 * len(self.ill))
         return reached
 
 
+MISTAKES = [
+    (dict(again="hit"), "A lesion that is hit twice counts twice with you. Ten marks on one lesion find one lesion."),
+    (dict(again="nothing"), "With you, a second hit of a lesion costs nothing: it should be a false alarm. "
+                            "(Some challenges do it your way; whoever compares curves must ask.)"),
+    (dict(key=lambda image, k: k), "You remember found lesions by their number alone: lesion 0 of one image is not lesion 0 of another. Remember (image, k)."),
+    (dict(key=lambda image, k: image), "You count images in which something is found. Count lesions: an image may have several."),
+    (dict(per="ill"), "You divide the false alarms by the images that have lesions. All images count, the healthy ones too."),
+    (dict(healthy=False), "You skip the detections in healthy images: each is a false alarm, and these matter most in screening."),
+    (dict(each_lesion=(False, False)), "You count a false alarm for every lesion that a mark does not hit. A mark is one hit or one false alarm: decide after "
+                                       "looking at all lesions of its image."),
+    (dict(each_lesion=(False, True)), "A mark that does not find the first lesion may find the second, but you count a false alarm at once, and none in a healthy "
+                                      "image, which has no lesion to miss. Decide once for each mark, below the loop over the lesions."),
+    (dict(each_lesion=(True, True)), "Until your loop meets the right lesion it counts a false alarm for each lesion before it, and in a healthy image none. "
+                                     "Decide once for each mark, when the loop over the lesions is over."),
+    (dict(each_lesion=("once", True)), "You decide after the first lesion of the image; the mark may find a later one, and a healthy image has none. Count the false "
+                                       "alarm when the loop over the lesions is over."),
+    (dict(alarm_for="second hits"), "With you only a second hit is a false alarm. A mark that lies in no lesion is one, too."),
+    (dict(alarm_for="every mark"), "Every mark raises your false alarms, also one that finds a lesion. (The `else` of a `for` runs unless `break` ended the loop.)"),
+    (dict(alarm_for="nothing"), "Your false alarms never grow: a mark that finds no lesion is one."),
+    (dict(noted="after alarms"), "A mark that finds a lesion must also reach the lines at the end of the loop, which note the share: no `continue` before them."),
+    (dict(per="none"), "You compare the number of false alarms with the levels. They are levels per image: divide by the number of images."),
+    (dict(per="mark"), "You divide the false alarms by the detections: that is one minus precision. Divide by the images."),
+    (dict(per="lesion"), "You divide the false alarms by the lesions. Divide by the images."),
+    (dict(edges=False), "A center on the edge of a lesion counts as inside: use <=."),
+    (dict(strict=True), "A level that is reached exactly is not exceeded: use <="),
+]
+
+
 def check(answer, random):
     """Bunch et al. 1978. The order of hits and alarms is planned, the places are drawn: so each mistake has its own numbers."""
-    # In the first plan no two of the mistakes below give the same numbers.
+    # No two of the mistakes give the same numbers in both plans. A level of 0.5 is not reached exactly, all others are.
     plans = [(5, [0, 2, 3], "0b 0b 0out 2b 3edge_a 4out 0out 4out 2a 1out 3b 3b 0a 2a 3out 2out 4out 3out", [0.2, 0.4, 0.6, 1.0, 1.6]),
-             (5, [1, 3], "3b 3b 0out 3a 2out 1b 3a 1out 4out 1out 1edge_a 0out 1b 3out 2out", [0.2, 0.4, 0.8, 1.4])]
+             (5, [1, 3], "3b 3b 0out 3a 2out 1b 3a 1out 4out 1out 1edge_a 0out 1b 3out 2out", [0.2, 0.5, 0.8, 1.4])]
     readings, results = [], []
     for images, ill, script, levels in plans:
         # The images change places; the two lesions of one do not.
@@ -122,27 +165,24 @@ def check(answer, random):
         results += result
     expected = [value for reading, levels in readings for value in reading.curve(levels)]
 
-    def is_curve(**mistake):
-        return close(results, [value for reading, levels in readings for value in reading.curve(levels, **mistake)])
     total = 2 * len(plans[0][1])
     suspect(close(results, [100 * value for value in expected], 1e-3), "These are percentages; return parts of one.")
     suspect(close(results[:5], [value * total for value in expected[:5]]), "These are numbers of lesions: divide by how many there are in all, `total`.")
-    suspect(is_curve(again="hit"), "A lesion that is hit twice counts twice with you. Ten marks on one lesion find one lesion.")
-    suspect(is_curve(again="nothing"), "With you, a second hit of a lesion costs nothing: it should be a false alarm. "
-            "(Some challenges do it your way; whoever compares curves must ask.)")
-    suspect(is_curve(key=lambda image, k: k), "You remember found lesions by their number alone: lesion 0 of one image is not lesion 0 of another. Remember (image, k).")
-    suspect(is_curve(key=lambda image, k: image), "You count images in which something is found. Count lesions: an image may have several.")
-    suspect(is_curve(per="ill"), "You divide the false alarms by the images that have lesions. All images count, the healthy ones too.")
-    suspect(is_curve(healthy=False), "You skip the detections in healthy images: each is a false alarm, and these matter most in screening.")
-    suspect(is_curve(each_lesion=True), "You count a false alarm for every lesion that a mark does not hit. A mark is one hit or one false alarm: decide after "
-            "looking at all lesions of its image.")
-    suspect(is_curve(per="none"), "You compare the number of false alarms with the levels. They are levels per image: divide by the number of images.")
-    suspect(is_curve(per="mark"), "You divide the false alarms by the detections: that is one minus precision. Divide by the images.")
-    suspect(is_curve(per="lesion"), "You divide the false alarms by the lesions. Divide by the images.")
-    suspect(is_curve(edges=False), "A center on the edge of a lesion counts as inside: use <=.")
-    suspect(is_curve(strict=True), "A level that is reached exactly is not exceeded: use <=.")
-    suspect(not any(results), "You find nothing at any level. Is the center (left + right) / 2 and (top + bottom) / 2? And do you note the share after each "
-            "detection, inside the loop?")
+    for mistake, words in MISTAKES:
+        suspect(close(results, [value for reading, levels in readings for value in reading.curve(levels, **mistake)]), words)
+    # One lesion, and marks that are near it in one way.
+    lesion = [2.0, 20.0, 8.0, 26.0]
+    near = {where: answer([[(0.9, [x - half, y - half, x + half, y + half])]], [[lesion]], [8.0]) for where, (x, y, half) in
+            dict(beside=(40.0, 23.0, 1), below=(5.0, 50.0, 1), mirrored=(23.0, 5.0, 1), away=(50.0, 60.0, 1), small=(3.0, 21.0, 1), large=(10.0, 23.0, 6)).items()}
+    for curve in near.values():
+        expect_like(curve, [0.5])
+    suspect(near["away"][0] > 0, "A mark finds a lesion with you wherever it lies. Compare its center with the sides of the lesion, not with its own.")
+    suspect(near["beside"][0] > 0 or near["below"][0] > 0, "A mark far beside a lesion, or far below it, finds it with you. The center must lie in it along x and along y.")
+    suspect(near["mirrored"][0] > 0, "You compare x with top and bottom. x lies between left and right, y between top and bottom.")
+    suspect(near["small"][0] == 0 and near["large"][0] > 0, "You ask whether the lesion's center lies in the mark. Ask the other way around: does the mark's center "
+            "lie in the lesion?")
+    suspect(not any(results), "You find nothing at any level. Does `found` grow when a mark's center lies in a lesion? And is the share noted after each mark, "
+            "inside the loop?")
     expect("equals the count by hand", close(results, expected),
            lambda: f"At the levels {[round(level, 2) for level in plans[0][3]]} it should be {[round(v, 2) for v in expected[:5]]}, "
                    f"you gave {[round(float(v), 2) for v in results[:5]]}.", points=3)
@@ -209,18 +249,106 @@ def with_flags(detections, lesions, levels):
 
 @wrong("decide after looking at all lesions")
 def alarm_for_each_lesion(detections, lesions, levels):
+    return lesion_by_lesion(detections, lesions, levels, stops=False, looks=False)
+
+
+@wrong("Decide once for each mark, below the loop")
+def alarm_at_once(detections, lesions, levels):
+    return lesion_by_lesion(detections, lesions, levels, stops=False, looks=True)
+
+
+@wrong("Until your loop meets the right lesion")
+def alarm_on_the_way(detections, lesions, levels):
+    return lesion_by_lesion(detections, lesions, levels, stops=True, looks=True)
+
+
+@wrong("You decide after the first lesion")
+def alarm_at_the_first(detections, lesions, levels):
+    return lesion_by_lesion(detections, lesions, levels, stops="once", looks=True)
+
+
+@wrong("With you only a second hit is a false alarm")
+def alarm_for_repeats_only(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found, alarms, reached = set(), 0, [0.0] * len(levels)
+    for _, image, (left, top, right_, bottom) in ranked:
+        for k, (l, t, r, b) in enumerate(lesions[image]):
+            if l <= (left + right_) / 2 <= r and t <= (top + bottom) / 2 <= b:
+                alarms += (image, k) in found
+                found.add((image, k))
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / sum(map(len, lesions))
+    return reached
+
+
+@wrong("Every mark raises your false alarms")
+def else_without_break(detections, lesions, levels):
+    return lesion_by_lesion(detections, lesions, levels, stops=False, looks=True, at_the_end=True)
+
+
+def lesion_by_lesion(detections, lesions, levels, *, stops, looks, at_the_end=False):
+    """A reader that counts an alarm for each lesion that a mark does not find, or (at_the_end) one for every mark."""
     ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
     total, reached, found, alarms = sum(map(len, lesions)), [0.0] * len(levels), set(), 0
     for _, image, (left, top, right_, bottom) in ranked:
         for k, (l, t, r, b) in enumerate(lesions[image]):
-            if l <= (left + right_) / 2 <= r and t <= (top + bottom) / 2 <= b:
+            if l <= (left + right_) / 2 <= r and t <= (top + bottom) / 2 <= b and not (looks and (image, k) in found):
                 found.add((image, k))
-            else:
+                if stops:
+                    break
+            elif not at_the_end:
                 alarms += 1
+                if stops == "once":
+                    break
+        alarms += at_the_end
         for j, level in enumerate(levels):
             if alarms / len(lesions) <= level:
                 reached[j] = len(found) / total
     return reached
+
+
+@wrong("Your false alarms never grow")
+def no_alarms(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1], alarm=0)
+
+
+@wrong("no `continue` before them")
+def goes_on_too_early(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1], continues=True)
+
+
+@wrong("along x and along y")
+def one_axis(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1],
+                   holds=lambda x, y, l, t, r, b: l <= x <= r)
+
+
+@wrong("wherever it lies")
+def own_sides(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1],
+                   holds=lambda x, y, l, t, r, b: True)
+
+
+@wrong("does the mark's center lie in the lesion?")
+def center_of_the_lesion(detections, lesions, levels):
+    ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
+    found, alarms, reached = set(), 0, [0.0] * len(levels)
+    for _, image, (left, top, right_, bottom) in ranked:
+        fresh = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image])
+                 if left <= (l + r) / 2 <= right_ and top <= (t + b) / 2 <= bottom and (image, k) not in found]
+        found.update(fresh[:1])
+        alarms += not fresh
+        for j, level in enumerate(levels):
+            if alarms / len(lesions) <= level:
+                reached[j] = len(found) / sum(map(len, lesions))
+    return reached
+
+
+@wrong("You compare x with top and bottom")
+def axes_swapped(detections, lesions, levels):
+    return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside if pair not in found][:1],
+                   holds=lambda x, y, l, t, r, b: t <= x <= b and l <= y <= r)
 
 
 @wrong("You find nothing at any level")
@@ -332,16 +460,17 @@ def only_the_first(detections, lesions, levels):
     return variant(detections, lesions, levels, lambda inside, found: [pair for pair in inside[:1] if pair not in found])
 
 
-def variant(detections, lesions, levels, found_by):
-    """A reader that errs only where lesions overlap. found_by: from those that hold the center and those found before, which are found now."""
+def variant(detections, lesions, levels, found_by, alarm=1, continues=False, holds=lambda x, y, l, t, r, b: l <= x <= r and t <= y <= b):
+    """A reader that errs in one way. found_by: from those that hold the center and those found before, which are found now."""
     ranked = sorted(((score, image, box) for image, marks in enumerate(detections) for score, box in marks), reverse=True)
     found, alarms, reached = set(), 0, [0.0] * len(levels)
     for _, image, (left, top, right_, bottom) in ranked:
         x, y = (left + right_) / 2, (top + bottom) / 2
-        inside = [(image, k) for k, (l, t, r, b) in enumerate(lesions[image]) if l <= x <= r and t <= y <= b]
-        now = found_by(inside, found)
+        now = found_by([(image, k) for k, box in enumerate(lesions[image]) if holds(x, y, *box)], found)
         found.update(now)
-        alarms += not now
+        if now and continues:
+            continue
+        alarms += 0 if now else alarm
         for j, level in enumerate(levels):
             if alarms / len(lesions) <= level:
                 reached[j] = len(found) / sum(map(len, lesions))

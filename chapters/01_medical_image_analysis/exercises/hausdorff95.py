@@ -4,17 +4,15 @@ from scipy import ndimage
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 15, 3
+points, minutes, difficulty = 4, 7, 2
 without = ["skimage.metrics", "skimage.metrics.set_metrics"]
 hints = [
     "Walk along the one contour and ask at each pixel how far the nearest pixel of the other contour is. Then walk along the other.",
-    "`ndimage.distance_transform_edt(~edge, sampling=spacing)` holds, at every pixel of the picture, the distance to the nearest pixel of `edge`. "
-    "Read it at the pixels of the other edge: `distances[other]`.",
-    "`there = np.percentile(edt(~edges[1])[edges[0]], percent)`, `back` the same with the two exchanged; return float(max(there, back)). "
-    "The two empty cases come before.",
+    "`ndimage.distance_transform_edt(~other, sampling=spacing)[one]`: from each pixel of `one`, the way to the nearest of `other`.",
+    "`there = np.percentile(..., percent)` of that list, `back` the same with `one` and `other` exchanged; then float(...) of the larger.",
 ]
 after = ("Some programs put both lists of distances into one and take its percentile (MedPy does), others take the larger of two percentiles, as you did "
-         "(MONAI does). When one lesion is missed they part ways, as you will see.")
+         "(MONAI does). When one lesion is missed they part ways: among all distances, those of a long and faultless contour outvote it.")
 
 
 def hausdorff95(found, truth, spacing=(1.0, 1.0), percent=95):
@@ -22,28 +20,23 @@ def hausdorff95(found, truth, spacing=(1.0, 1.0), percent=95):
 
     found, truth: bool arrays (height, width).
     spacing: the height and the width of a pixel in mm.
-    From each contour pixel of the one mask measure the distance to the
-    nearest contour pixel of the other, and take the percentile (with
-    np.percentile); then the other way round. Returns the larger of the
-    two as a plain number, float(...). Both masks empty: 0.0. One of them
-    empty: the picture's diagonal in mm, np.hypot(its height, its width).
+    Takes the percentile of the ways from one contour to the other, and of
+    those back. Returns the larger as a plain number, float(...).
+    Tools: ndimage.distance_transform_edt(~edge, sampling=spacing) holds at
+    each pixel of the picture the way to the nearest pixel of `edge` in mm.
+    picture[edge]: its values at the pixels of an edge, as a list.
+    np.percentile(values, percent).
     """
-    # An edge is what a one-pixel peeling (erosion) takes away.
-    # np.argwhere(edge): the rows and columns of its pixels. Faster:
-    # ndimage.distance_transform_edt(picture, sampling=spacing) holds, at
-    # each pixel, the distance to the nearest False of a bool picture.
-    masks = [found, truth]
-    edges = [mask & ~ndimage.binary_erosion(mask) for mask in masks]
-    # BEGIN SOLUTION
     if not found.any() and not truth.any():
         return 0.0
-    if not found.any() or not truth.any():
+    if not found.any() or not truth.any():      # the picture's diagonal
         return float(np.hypot(*np.array(found.shape) * spacing))
-    distances = []
-    for here, there in (edges, edges[::-1]):
-        to_there = ndimage.distance_transform_edt(~there, sampling=spacing)
-        distances.append(np.percentile(to_there[here], percent))
-    return float(max(distances))
+    # An edge is what a one-pixel peeling (erosion) takes away.
+    one, other = [m & ~ndimage.binary_erosion(m) for m in (found, truth)]
+    # BEGIN SOLUTION
+    out = ndimage.distance_transform_edt(~other, sampling=spacing)[one]
+    back = ndimage.distance_transform_edt(~one, sampling=spacing)[other]
+    return float(max(np.percentile(out, percent), np.percentile(back, percent)))
     # END SOLUTION
 
 
@@ -119,8 +112,8 @@ def check(answer, random):
         suspect(is_(max(np.percentile(out, .95), np.percentile(back, .95))), "np.percentile counts from 0 to 100: with 0.95 you took nearly the smallest distance.")
         suspect(is_(max(out.mean(), back.mean())), "That is the mean distance, not the 95th percentile.")
         suspect(is_(max(np.percentile(d, 95) for d in filled)), "You let the inner pixels of the masks count, and most of them lie in both, at distance 0. Only the edges count.")
-        suspect(result == 0, "You return 0, though the outlines differ. If you use `distance_transform_edt`: it measures to the nearest False, so hand it `~edge`, "
-                "and read it at the *other* edge.")
+        suspect(result == 0, "You return 0, though the outlines differ. At its own edge a picture of distances is 0: read that of the one edge at the pixels of the "
+                "*other*. (And `distance_transform_edt` measures to the nearest False, hence `~edge`.)")
         everywhere = [ndimage.distance_transform_edt(~edge_of(points, found.shape), sampling=spacing) for points in (here, there)]
         suspect(is_(max(np.percentile(d, 95) for d in everywhere)), "You took the percentile over the whole picture. Only the pixels of the *other* edge are asked: `distances[other]`.")
         results.append(result)
@@ -249,11 +242,11 @@ def swapped(found, truth, spacing=(1.0, 1.0), percent=95):
     return float(max(there, back))
 
 
-@wrong("so hand it `~edge`")
-def forgot_not(found, truth, spacing=(1.0, 1.0), percent=95):
+@wrong("At its own edge a picture of distances is 0")
+def at_its_own_edge(found, truth, spacing=(1.0, 1.0), percent=95):
     edges = [mask & ~ndimage.binary_erosion(mask) for mask in (found, truth)]
-    there = np.percentile(ndimage.distance_transform_edt(edges[1], sampling=spacing)[edges[0]], percent)
-    back = np.percentile(ndimage.distance_transform_edt(edges[0], sampling=spacing)[edges[1]], percent)
+    there = np.percentile(ndimage.distance_transform_edt(~edges[0], sampling=spacing)[edges[0]], percent)
+    back = np.percentile(ndimage.distance_transform_edt(~edges[1], sampling=spacing)[edges[1]], percent)
     return float(max(there, back))
 
 

@@ -7,11 +7,11 @@ from scipy import stats
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 12, 2
+points, minutes, difficulty = 3, 6, 2
 hints = [
-    "Three numbers a row: where the middle is, how far single runs scatter, and how far the mean of n runs still scatters.",
-    "`.mean(1)` and `.std(1, ddof=1)` work along each row. The mean of n runs scatters less than one run: divide by `np.sqrt(n)`.",
-    "`reach = stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n)`, with n = scores.shape[1]; the ends are the mean minus and plus that.",
+    "What stands behind the plus-minus sign of the formula? Call it `reach`; everything in it has a name in the stub.",
+    "Which k? One of the n runs is spent on the mean. And the mean of n runs scatters less than one run: divide s by `np.sqrt(n)`.",
+    "`reach = stats.t.ppf(0.975, ...) * scores.std(1, ddof=1) / ...`; the ends are the mean minus and plus that; return all three.",
 ]
 after = ("With three seeds the factor is 4.3, with five 2.8, with thirty 2.05: the third to fifth runs are the cheapest certainty you can buy. "
          "And only what was drawn anew in each run is inside the interval.")
@@ -20,13 +20,14 @@ after = ("With three seeds the factor is 4.3, with five 2.8, with thirty 2.05: t
 def mean_with_interval(scores):
     """Mean and 95 % confidence interval of each row, by Student's t.
 
-    scores: array (sizes, seeds) of float64; there are two seeds or more.
+    scores: array (sizes, seeds), two seeds or more.
     Returns three arrays of shape (sizes,): mean, lower end, upper end.
-    stats.t.ppf(q, k) is the q-quantile of t with k degrees of freedom.
+    scores.std(1, ddof=1): the spread s of each row.
+    stats.t.ppf(0.975, k): Student's t for k degrees of freedom.
     """
-    # BEGIN SOLUTION
-    n = scores.shape[1]
+    n = scores.shape[1]             # runs in a row
     mean = scores.mean(1)
+    # BEGIN SOLUTION
     reach = stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n)
     return mean, mean - reach, mean + reach
     # END SOLUTION
@@ -78,16 +79,18 @@ def check(answer, random):
         suspect(reaches(factor * deviation**2 / math.sqrt(seeds)), "You took the variance; its root, the standard deviation, has the unit of the scores.")
         suspect(reaches(factor * scores.std(ddof=1) / math.sqrt(seeds) * np.ones(sizes)) or reaches(float(np.mean((high - low) / 2)) * np.ones(sizes)),
                 "All your intervals are equally wide. Each size scatters by its own measure: work along the rows.")
+        suspect(seeds != 5 and reaches(float(stats.t.ppf(0.975, 4)) * error), lambda: f"4 degrees of freedom are those of five runs. A row has {seeds} here: n - 1.")
+        suspect(reaches(factor * deviation / math.sqrt(seeds - 1)), "You divided by the root of n - 1. That 1 is taken off in `ddof=1` and in the degrees of freedom; below the line stands the root of n.")
         suspect(reaches(error), "One standard error on each side covers about two thirds, not 95 %. Stretch it by Student's factor.")
         suspect(any(reaches(factor * each) or reaches(each) or reaches(1.96 * each) for each in (deviation, deviation * math.sqrt((seeds - 1) / seeds))),
                 "That is where single runs lie. How sure is their mean? The more runs, the surer: the root of n is missing.")
         suspect(reaches(1.96 * biased) or reaches(biased), "Two things: numpy's standard deviation divides by n unless told `ddof=1`, and the factor should be Student's, for so few runs.")
         if sizes == seeds:
-            expect("the mean of each row", close(mean, true, 1e-9), "These are not the means of the rows.", points=1, got=mean, expected=true)
+            expect("the mean of each row", close(mean, true, 1e-9), "These are not the means of the rows.", got=mean, expected=true)
         wanted = stats.t.interval(0.95, seeds - 1, true, error)
         expect("ends as scipy's interval" if sizes == seeds else f"also for {sizes} sizes and {seeds} seeds", close((mean, low, high), (true, *wanted), 1e-9),
                lambda: f"The ends are not right yet: your interval reaches {(high - low)[0] / 2:.4f} to each side of the first row, it should reach {factor * error[0]:.4f}.",
-               points=0 if sizes == 3 else 1, got=high, expected=wanted[1])
+               points=1, got=high, expected=wanted[1])
 
 
 @right
@@ -218,4 +221,25 @@ def one_error(scores):
 def counts_rows(scores):
     n = len(scores)
     mean, reach = scores.mean(1), stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n)
+    return mean, mean - reach, mean + reach
+
+
+@wrong("You divided by the root of n - 1")
+def one_less(scores):
+    n, mean = scores.shape[1], scores.mean(1)
+    reach = stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n - 1)
+    return mean, mean - reach, mean + reach
+
+
+@wrong("Expected 3 values, got 2")
+def only_the_ends(scores):
+    n, mean = scores.shape[1], scores.mean(1)
+    reach = stats.t.ppf(0.975, n - 1) * scores.std(1, ddof=1) / np.sqrt(n)
+    return mean - reach, mean + reach
+
+
+@wrong("are those of five runs")
+def always_five(scores):
+    n, mean = scores.shape[1], scores.mean(1)
+    reach = stats.t.ppf(0.975, 4) * scores.std(1, ddof=1) / np.sqrt(n)
     return mean, mean - reach, mean + reach

@@ -4,11 +4,11 @@ from torch.nn import functional
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 5, 1
 hints = [
     "A picture that is 70 % one patient and 30 % another: what would a fair label say?",
-    "`images[order]` are the partners. A label has to become numbers that can be mixed: `functional.one_hot(labels, classes).float()`.",
-    "`mixed = share * x + (1 - share) * x[order]`, once for the images and once for the one-hot labels.",
+    "`images[order]` are the partners of all images at once, `targets[order]` those of all labels.",
+    "`share * x + (1 - share) * x[order]`, once with the images as x and once with `targets`; return both.",
 ]
 after = ("No radiologist would read a chest that is 70 % one patient. It need not look real: the network is told to pass evenly from one label to the other. "
          "Whether that helps is a question for a measurement.")
@@ -18,13 +18,12 @@ def mixup(images, labels, share, order, classes=2):
     """Mix each image with its partner, and its label with the partner's.
 
     images: (n, channels, height, width); labels: (n,) int64.
-    share: lambda, from 0 to 1, the share that each image keeps.
+    share: lambda, the share that each image keeps.
     order: (n,) int64; the partner of images[i] is images[order[i]].
-    Returns the mixed images, of the images' shape, and the mixed labels:
-    float32 (n, classes), one column a class; each row sums to 1.
+    Returns two tensors: the mixed images, and the mixed targets.
     """
+    targets = functional.one_hot(labels, classes).float()   # (n, classes)
     # BEGIN SOLUTION
-    targets = functional.one_hot(labels, classes).float()
     mixed = share * images + (1 - share) * images[order]
     return mixed, share * targets + (1 - share) * targets[order]
     # END SOLUTION

@@ -3,11 +3,11 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, short, suspect, wrong
 
-points, minutes, difficulty = 3, 8, 1
+points, minutes, difficulty = 3, 5, 1
 without = ["sklearn", "medcrypt_lab.metrics"]
 hints = [
     "Sort the patients first: the ill here, the healthy there. Each of the two figures looks at one group and never at the other.",
-    "`called_ill = scores >= threshold` is True or False for each patient, and `called_ill[labels == 1]` only for the ill. "
+    "`called_ill` is True or False for each patient, and `called_ill[labels == 1]` only for the ill. "
     "Of the healthy, those count who are *not* called ill: `~called_ill`.",
     "`called_ill[labels == 1].float().mean().item()` is the one, `(~called_ill)[...].float().mean().item()` the other. "
     "The mean of nothing is nan already.",
@@ -17,22 +17,19 @@ after = ("Neither figure knows how many of the patients are ill: you could add a
 
 
 def sensitivity_specificity(scores, labels, threshold):
-    """How many of the ill are found, how many of the healthy let go?
+    """Of the ill the share found, of the healthy the share let go.
 
-    scores: (n,) float32, any range, higher means more ill; labels: (n,)
-    int64, 1 ill, 0 healthy. Called ill: whoever scores threshold OR MORE.
-    Returns two plain numbers from 0 to 1:
-      sensitivity: of the ill, the share that is called ill;
-      specificity: of the healthy, the share that is not called ill.
-    Where there is nobody to count the share is float("nan").
-    x.float().mean().item() is the share of True in x, a plain number.
+    scores: (n,) float32, any range; labels: (n,) int64, 1 ill, 0 healthy.
+    Returns two plain numbers from 0 to 1, or float("nan") for a group that
+    has nobody. The share of True in x is x.float().mean().item(): a plain
+    number, nan if x is empty.
     """
+    called_ill = scores >= threshold                # True or False for each
     # BEGIN SOLUTION
-    called_ill = scores >= threshold
-    found = called_ill[labels == 1]
-    let_go = ~called_ill[labels == 0]
-    return found.float().mean().item(), let_go.float().mean().item()
+    sensitivity = called_ill[labels == 1].float().mean().item()
+    specificity = (~called_ill)[labels == 0].float().mean().item()
     # END SOLUTION
+    return sensitivity, specificity
 
 
 class Clinic:
@@ -73,12 +70,15 @@ def check(answer, random):
         suspect(close(result, [100 * value for value in truth], 1e-3), "These are percentages; return parts of one, such as 0.4.")
         suspect(close(result, truth[::-1]), "Both figures are right, but in the wrong order: sensitivity comes first.")
         suspect(close(result, clinic.counts), "These are numbers of patients; return shares: divide each by its group.")
-        suspect(close(result, clinic.strict), "Somebody scores exactly the threshold, and you let them go. The docstring says threshold or more: `>=`.")
+        suspect(close(result, clinic.strict), "Somebody scores exactly the threshold, and you let them go. Called ill is who scores threshold or more: `>=`.")
         suspect(close(result, (truth[0], clinic.strict[1])), "Somebody healthy scores exactly the threshold. That is an alarm, and you also count it as let go: let go is who scores less.")
         suspect(min(result) < 0, lambda: f"A share is never negative, and one of yours is {min(result):.2f}. Before True and False `~` means not; of a whole number it makes another: ~1 is -2.")
         suspect(close(result, (1 - truth[0], 1 - truth[1])), "Each of yours is one minus what is asked for: you count the missed and the false alarms.")
         suspect(close(result, (truth[0], 1 - truth[1])), "Your second figure is the share of the healthy who got a false alarm. Specificity is the rest: those who were let go.")
         suspect(close(result, clinic.of_all), "You divided by all patients. The ill found are a share of the ill, the healthy let go a share of the healthy.")
+        called = (clinic.scores >= clinic.threshold).float().mean().item()
+        suspect(close(result, (called, 1 - called)), "You counted among everybody. `called_ill[labels == 1]` is of the ill alone.")
+        suspect(close(result, (truth[0], 1 - truth[0])), "Both your figures are of the ill. Specificity looks at the healthy: `labels == 0`.")
         suspect(close(result, clinic.predictive), "You divided by those who were CALLED ill, or called healthy: that is how much an alarm is worth, the predictive value. "
                 "Divide by those who ARE ill, or healthy.")
         suspect(close(result, (clinic.predictive[0], truth[0])) or close(result, (truth[0], clinic.predictive[0])),
@@ -156,6 +156,18 @@ def false_alarm_rate(scores, labels, threshold):
 def of_everybody(scores, labels, threshold):
     called_ill = scores >= threshold
     return (called_ill & (labels == 1)).float().mean().item(), (~called_ill & (labels == 0)).float().mean().item()
+
+
+@wrong("You counted among everybody")
+def among_everybody(scores, labels, threshold):
+    called_ill = scores >= threshold
+    return called_ill.float().mean().item(), (~called_ill).float().mean().item()
+
+
+@wrong("Both your figures are of the ill")
+def the_ill_twice(scores, labels, threshold):
+    called_ill = scores >= threshold
+    return called_ill[labels == 1].float().mean().item(), (~called_ill)[labels == 1].float().mean().item()
 
 
 @wrong("how much an alarm is worth")

@@ -4,11 +4,11 @@ from torch.nn import functional
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 2, 8, 2
+points, minutes, difficulty = 2, 5, 1
 hints = [
-    "Before two stacks of feature maps can lie on top of each other, their height and width must agree. Whose size should both have in the end?",
-    "`functional.interpolate(deep, size=...)` enlarges to any size, also an odd one; `shallow.shape[-2:]` is the size to reach.",
-    "`larger = functional.interpolate(deep, size=shallow.shape[-2:])`, then `torch.cat([..., ...], ...)`: which one first, along which dimension?",
+    "Before two stacks of feature maps can lie on top of each other, their height and width must agree. Which of the two must grow?",
+    "`functional.interpolate(deep, size=size)` enlarges. Images are dimension 0 of these tensors, channels dimension 1.",
+    "`larger = functional.interpolate(deep, size=size)`, then `torch.cat([..., ...], ...)`: which one first, along which dimension?",
 ]
 after = ("Nothing is added up or thrown away: the next convolution sees both and learns what to take from each. "
          "The original U-Net cut a border off the shallow maps instead, because its convolutions had no padding.")
@@ -18,16 +18,14 @@ def skip_connection(deep, shallow):
     """Coarse features, enlarged, side by side with fine ones.
 
     deep: float32 (n, a, height, width), from lower in the U.
-    shallow: float32 (n, b, taller, wider), about twice as large;
-    its sides may be odd.
-    Enlarges `deep` to the size of `shallow` by repeating pixels:
-    functional.interpolate(maps, size=(height, width)), whose default
-    is mode "nearest".
+    shallow: float32 (n, b, taller, wider), about twice as large.
     Returns (n, a + b, taller, wider): deep's channels, then shallow's.
+    functional.interpolate(maps, size=...) repeats pixels up to a size;
     torch.cat([one, other], axis) joins tensors along an axis.
     """
+    size = shallow.shape[-2:]       # (taller, wider), may be odd
     # BEGIN SOLUTION
-    larger = functional.interpolate(deep, size=shallow.shape[-2:])
+    larger = functional.interpolate(deep, size=size)
     return torch.cat([larger, shallow], 1)
     # END SOLUTION
 

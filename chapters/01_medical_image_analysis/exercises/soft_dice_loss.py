@@ -1,16 +1,14 @@
-"""A Dice that a network can learn from: probabilities in place of yes and no, and the slope at each pixel."""
+"""A Dice that a network can learn from: probabilities in place of yes and no."""
 import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-functions = ("soft_dice_loss", "dice_slopes")
-points, minutes, difficulty = 4, 12, 3
+points, minutes, difficulty = 3, 6, 2
 without = ["medcrypt_lab.models"]
 hints = [
     "A mask of yes and no has no slope: move a logit a little and nothing changes. What does move, and lies between 0 and 1, for every pixel?",
-    "`torch.sigmoid(logits)` are the probabilities. In the formula of Dice the size of the found mask becomes their sum, the overlap the sum of probability times truth.",
-    "`overlap = (probability * truth).sum()`; the loss is 1 - (2 * overlap + smooth) / (... + smooth). The slopes: "
-    "`torch.autograd.grad(soft_dice_loss(logits, truth), logits)[0]`.",
+    "`p = torch.sigmoid(logits)`. The size of the found mask becomes `p.sum()`, the overlap `(p * g).sum()`.",
+    "`above = 2 * ... + smooth`, `below = ... + ... + smooth`, and the loss is 1 - above / below.",
 ]
 after = ("The slope of cross-entropy at a pixel depends on that pixel alone. That of the Dice loss depends on all of them: the fewer tumor pixels there are, "
          "the more each one weighs.")
@@ -19,40 +17,29 @@ after = ("The slope of cross-entropy at a pixel depends on that pixel alone. Tha
 def soft_dice_loss(logits, truth, smooth=1.0):
     """1 - Dice, with probabilities in place of yes and no (eq. 2).
 
-    logits: float32 (n, height, width); truth: bool, the same shape,
-    where True counts as 1 in `probability * truth` and in a sum.
-    All n images count as one large picture.
-    Returns a tensor with one number, so that PyTorch can go on from it.
+    logits: float32 (n, height, width); truth: bool, the same shape.
+    smooth: the s of the formula. All n images count as one large picture.
+    Returns a tensor with one number, from which PyTorch can go on.
+    torch.sigmoid(x) makes probabilities, x.sum() sums over everything.
     """
+    g = truth.float()       # 1 for tumor, 0 else
     # BEGIN SOLUTION
-    probability = torch.sigmoid(logits)
-    overlap = (probability * truth).sum()
-    return 1 - (2 * overlap + smooth) / (probability.sum() + truth.sum() + smooth)
-    # END SOLUTION
-
-
-def dice_slopes(logits, truth):
-    """How fast soft_dice_loss grows with each logit.
-
-    Returns a tensor of the logits' shape: what training goes against.
-    torch.autograd.grad(loss, logits)[0] walks back to the slopes.
-    """
-    logits = logits.clone().requires_grad_(True)
-    # BEGIN SOLUTION
-    return torch.autograd.grad(soft_dice_loss(logits, truth), logits)[0]
+    p = torch.sigmoid(logits)
+    above = 2 * (p * g).sum() + smooth
+    below = p.sum() + g.sum() + smooth
+    return 1 - above / below
     # END SOLUTION
 
 
 def by_hand(logits, truth, smooth=1.0):
-    """The loss and its slope at each logit, in double precision, from the formula and the quotient rule."""
+    """The loss in double precision, from the formula."""
     z, g = logits.double(), truth.double()
     p = 1 / (1 + (-z).exp())
-    above, below = 2 * (p * g).sum() + smooth, p.sum() + g.sum() + smooth
-    return 1 - above / below, -(2 * g * below - above) / below ** 2 * p * (1 - p)
+    return 1 - (2 * (p * g).sum() + smooth) / (p.sum() + g.sum() + smooth)
 
 
 def check(answer, random):
-    """Milletari et al. 2016, without their squares and with a smoothing term; loss and slopes against a closed form."""
+    """Milletari et al. 2016, without their squares and with a smoothing term; against the formula in double precision."""
     losses, expecteds = [], []
     for n, share in ((3, .3), (2, .15)):
         logits = random.tensor(n, 6, 8, low=-3, high=2)
@@ -62,7 +49,7 @@ def check(answer, random):
         suspect(type(result) is float, "You return a plain number, from which PyTorch cannot go on: leave out .item() and return the tensor.")
         expect_like(result, torch.tensor(.5))
         p, g = torch.sigmoid(logits), truth.float()
-        loss = by_hand(logits, truth)[0]
+        loss = by_hand(logits, truth)
 
         def is_(value):
             return close(result.double(), value, 1e-5)
@@ -98,11 +85,12 @@ def check(answer, random):
                 "and drowns the tumor.")
         suspect(is_(torch.nn.functional.binary_cross_entropy_with_logits(logits, g).double()), "That is cross-entropy.")
         above, below = 2 * (p * g).sum() + 1, p.sum() + g.sum() + 1
-        suspect(any(is_(value.double()) for value in (1 - 2 * (p * g).sum() + 1 / below, 1 - above / p.sum() + g.sum() + 1, 1 - 2 * (p * g).sum() + 1 / p.sum() + g.sum() + 1)),
+        suspect(any(is_(value.double()) for value in (1 - 2 * (p * g).sum() + 1 / below, 1 - above / p.sum() + g.sum() + 1, 1 - 2 * (p * g).sum() + 1 / p.sum() + g.sum() + 1,
+                                               1 - above / (p.sum() + g.sum()) + 1, 1 - 2 * (p * g).sum() + 1 / (p.sum() + g.sum()) + 1)),
                 "Brackets are missing: Python divides only what stands next to the `/`. Put all that is above the line into one pair, all that is below into another.")
         losses.append(float(result))
         expecteds.append(float(loss))
-    expect("equals the formula", close(losses, expecteds, 1e-5), "This is not yet formula (2).", points=1, got=tuple(losses), expected=tuple(expecteds))
+    expect("equals the formula", close(losses, expecteds, 1e-5), "This is not yet formula (2).", points=2, got=tuple(losses), expected=tuple(expecteds))
     other = answer(logits, truth, 20.0)
     expect_like(other, torch.tensor(.5))
     suspect(close(other, result, 1e-6), "With smooth = 20 you return the same as with 1: your 1 is written into the formula.")
@@ -110,29 +98,9 @@ def check(answer, random):
     sure, unsure = answer(logits - 30, healthy), answer(logits, healthy)
     for value in (sure, unsure):
         expect_like(value, torch.tensor(.5))
-    expect("an empty truth, and `smooth`", close(other.double(), by_hand(logits, truth, 20.0)[0], 1e-5) and close(sure, torch.tensor(0.), 1e-4)
-           and close(unsure.double(), by_hand(logits, healthy)[0], 1e-5),
+    expect("an empty truth, and `smooth`", close(other.double(), by_hand(logits, truth, 20.0), 1e-5) and close(sure, torch.tensor(0.), 1e-4)
+           and close(unsure.double(), by_hand(logits, healthy), 1e-5),
            lambda: f"With an empty truth and a network that says no everywhere the loss should be 0; yours is {float(sure):.3f}.", points=1)
-
-    gots, wanteds = [], []
-    for n in (2, 1):
-        logits, truth = random.tensor(n, 5, 4, low=-2, high=2), random.tensor(n, 5, 4) < .3
-        truth[0, 2, 1], truth[0, 3, 2] = True, False
-        slopes, wanted = answer.dice_slopes(logits, truth), by_hand(logits, truth)[1].float()
-        suspect(slopes is None, "`dice_slopes` returns nothing. Is there a `return`? And if you called .backward(): the slopes lie in `logits.grad`, not in the loss's.")
-        if isinstance(slopes, tuple):
-            suspect(len(slopes) == 1, "`torch.autograd.grad` returns a tuple, also for one gradient: `dice_slopes` should return its first value, [0].")
-        expect_like(slopes, logits)
-        suspect(close(slopes, logits), "You return the logits themselves. Asked for is how fast the loss grows with each of them.")
-        suspect(not slopes.any(), "All your slopes are zero: the loss does not move when a logit does. Is there a threshold in it, or did you detach it?")
-        suspect(close(slopes, -wanted, 1e-6), "These are minus the slopes. Training subtracts them itself.")
-        suspect(close(slopes, wanted.sign()), "You took the sign only: training needs the size as well.")
-        cross = (torch.sigmoid(logits) - truth.float())
-        suspect(any(close(slopes, c, 1e-5) for c in (cross, cross / cross.numel())), "These are the slopes of cross-entropy: call soft_dice_loss.")
-        gots.append(slopes)
-        wanteds.append(wanted)
-    expect("the slope at each logit", all(close(a, b, 1e-6) for a, b in zip(gots, wanteds)), "The slopes are not those of formula (2).",
-           points=2, got=gots[0], expected=wanteds[0])
 
 
 @right
@@ -227,12 +195,6 @@ def a_number(logits, truth, smooth=1.0):
     return (1 - (2 * (p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)).item()
 
 
-@wrong("PyTorch was not told to record gradients")
-def detached(logits, truth, smooth=1.0):
-    p = torch.sigmoid(logits).detach()
-    return 1 - (2 * (p * truth).sum() + smooth) / (p.sum() + truth.sum() + smooth)
-
-
 @wrong("The 2 multiplies your smoothing term")
 def two_times_all(logits, truth, smooth=1.0):
     p = torch.sigmoid(logits)
@@ -245,41 +207,7 @@ def no_brackets(logits, truth, smooth=1.0):
     return 1 - 2 * (p * truth).sum() + smooth / (p.sum() + truth.sum() + smooth)
 
 
-@wrong("not in the loss's", of="dice_slopes")
-def grad_of_the_loss(logits, truth):
-    logits = logits.clone().requires_grad_(True)
-    loss = soft_dice_loss(logits, truth)
-    loss.backward()
-    return loss.grad
-
-
-@wrong("You return the logits themselves", of="dice_slopes")
-def forgot_grad(logits, truth):
-    logits = logits.clone().requires_grad_(True)
-    soft_dice_loss(logits, truth).backward()
-    return logits
-
-
-@wrong("should return its first value, [0]", of="dice_slopes")
-def tuple_of_one(logits, truth):
-    logits = logits.clone().requires_grad_(True)
-    return torch.autograd.grad(soft_dice_loss(logits, truth), logits)
-
-
-@wrong("These are minus the slopes", of="dice_slopes")
-def downhill(logits, truth):
-    logits = logits.clone().requires_grad_(True)
-    return -torch.autograd.grad(soft_dice_loss(logits, truth), logits)[0]
-
-
-@wrong("These are the slopes of cross-entropy", of="dice_slopes")
-def of_cross_entropy(logits, truth):
-    logits = logits.clone().requires_grad_(True)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth.float())
-    return torch.autograd.grad(loss, logits)[0]
-
-
 @right
-def with_backward(logits, truth, smooth=1.0):
+def by_masking(logits, truth, smooth=1.0):
     p = torch.sigmoid(logits)
     return 1 - torch.div(2 * torch.sum(p[truth]) + smooth, p.sum() + truth.count_nonzero() + smooth)

@@ -3,12 +3,11 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 12, 2
+points, minutes, difficulty = 3, 7, 2
 without = ["sklearn"]
 hints = [
     "Draw people, not pictures. Who are the people? Then: which pictures are theirs?",
-    "`patients.unique()` are the patients, each once. A generator makes the draw repeatable: "
-    "`torch.randperm(count, generator=torch.Generator().manual_seed(seed))`.",
+    "`patients.unique()` are the patients, each once. `torch.randperm(count, generator=generator)` shuffles their places; the first few of these are drawn.",
     "Three lines: `names = patients.unique()`; the first `round(share * len(names))` of the shuffled names are drawn; "
     "`torch.isin(patients, drawn)` is the mask.",
 ]
@@ -19,15 +18,16 @@ after = ("A patient is the least that must stay whole. If twins, one ward or one
 def split_by_patient(patients, share, seed):
     """Draw a share of the PATIENTS for testing, each with all images.
 
-    patients: (n,) int64, whose image each is; any numbers, any order,
-    one image a patient or many. Returns a bool tensor (n,): True where
-    the image is for testing. round(share * number of patients) are drawn,
-    each with the same chance. The same seed gives the same split,
-    another seed another one. torch.isin(x, y): is each x one of y?
+    patients: (n,) int64: whose image each is; any numbers, any order.
+    Returns (n,) bool: True where the image is for testing. Of the
+    patients, round(share * their number) are drawn.
+    Tools: x.unique(), each number of x once; torch.isin(x, y): is each x
+    one of y?; torch.randperm(5, generator=generator): 0 to 4, shuffled.
     """
+    generator = torch.Generator().manual_seed(seed)   # same seed, same draw
     # BEGIN SOLUTION
     names = patients.unique()
-    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(names), generator=generator)
     drawn = names[order[:round(share * len(names))]]
     return torch.isin(patients, drawn)
     # END SOLUTION
@@ -66,8 +66,8 @@ def check(answer, random):
         suspect(both, lambda: f"{len(both)} patients have images on both sides, patient {min(both)} for one: what the model learned of them helps it in the test. "
                 "Draw patients, then take all of their images.")
         again = answer(patients, share, seed=5)
-        suspect(torch.is_tensor(again) and not close(1 * again, 1 * mask), "The same seed gave two different splits: nobody could repeat your test. Shuffle with a generator "
-                "of your own, torch.Generator().manual_seed(seed). (A `set` of tensors has no fixed order.)")
+        suspect(torch.is_tensor(again) and not close(1 * again, 1 * mask), "The same seed gave two different splits: nobody could repeat your test. Shuffle by the seed alone: "
+                "`generator=generator` in the call. (A `set` of tensors has no fixed order.)")
         splits = [answer(patients, share, seed) for seed in range(40)]
         for split in splits:
             expect_like(split, mask)

@@ -1,4 +1,4 @@
-"""The training step: the five lines that every training loop consists of."""
+"""The training step: the four lines that every training loop consists of."""
 import copy
 
 import torch
@@ -7,13 +7,12 @@ from torch.nn import functional
 from medcrypt_lab import models
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 2
+points, minutes, difficulty = 3, 6, 2
 changes = ["model"]
 hints = [
     "Say it in words first: old slopes away, guess, how wrong was it, slopes, one step down. Which call stands for which?",
     "`optimizer.zero_grad()` clears the slopes, `loss.backward()` computes new ones, `optimizer.step()` moves each weight against its slope.",
-    "In the loop, in this order: `model.train()`, `optimizer.zero_grad()`, `loss = functional.cross_entropy(model(images), labels)`, "
-    "`loss.backward()`, `optimizer.step()`; last `losses.append(loss.item())`.",
+    "In this order: `optimizer.zero_grad()`, `loss = functional.cross_entropy(model(images), labels)`, `loss.backward()`, `optimizer.step()`.",
 ]
 after = ("These lines train anything, up to the largest networks of today. Turn one sign, let the pixels learn in place of the weights, and they "
          "are an attack: chapter 02.")
@@ -22,22 +21,23 @@ after = ("These lines train anything, up to the largest networks of today. Turn 
 def training_step(model, batches, learning_rate):
     """Take one training step for each batch: the model learns in place.
 
-    model: takes images, returns logits; comes in evaluation mode and may
-    stay in training mode.
+    model: takes images, returns logits.
     batches: a list of pairs (images, labels).
-    Returns the list of the losses, plain numbers, each before its step.
+    Returns the list of the losses, each before its step.
     """
     optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    model.train()
     losses = []
     for images, labels in batches:
+        # Four lines; the loss itself is
+        # functional.cross_entropy(model(images), labels).
         # BEGIN SOLUTION
-        model.train()
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
         # END SOLUTION
+        losses.append(loss.item())
     return losses
 
 
@@ -93,7 +93,7 @@ def check(answer, random):
     def still(weights):
         return close(weights, [weight.detach() for weight in model.parameters()], 1e-7)
 
-    suspect(still(found), "No weight has moved. Slopes must be there when the optimizer steps: first `backward()`, then `step()`, and nothing that clears them in between. "
+    suspect(still(found), "No weight has moved. Slopes must be there when the optimizer steps: first `backward()`, then `step()`, both with their brackets, and nothing that clears them in between. "
             "(By hand: `weight = weight - ...` makes a new tensor and leaves the network's as it is.)")
     suspect(are(descend(model, batches, rate, stale=True)), "Your first step is right, the later ones are not: each `backward()` adds to the slopes of the batch before. "
             "`optimizer.zero_grad()` clears them.")

@@ -3,11 +3,11 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, short, suspect, wrong
 
-points, minutes, difficulty = 3, 8, 2
+points, minutes, difficulty = 3, 6, 2
 hints = [
     "Forget the other hospitals for a moment: how many of one hospital's images are right?",
-    "Go through the numbers that occur in groups, take the images of each, and keep the share that is right. The smallest share wins.",
-    "`for group in groups.unique(): share = (guesses == labels)[groups == group].float().mean().item()`, then the smallest share and its group.",
+    "`right[groups == group]` are this hospital's answers, True or False; as floats they have a mean. Is it below the lowest so far?",
+    "`share = right[...].float().mean().item()`; then `if share < lowest:` and `worst, lowest = ..., ...`.",
 ]
 after = ("A network that fails one hospital in ten still has a fine average. Whoever buys it for that hospital needs the worst figure, "
          "and the number of images behind it: the smaller a group, the wider its interval.")
@@ -16,18 +16,20 @@ after = ("A network that fails one hospital in ten still has a fine average. Who
 def worst_group(guesses, labels, groups):
     """Where does a network do worst?
 
-    guesses, labels, groups: (n,) int64: what the network says, the truth,
-    and each image's hospital, any whole numbers: some may not occur.
-    Returns (group, accuracy) of the hospital with the lowest accuracy, an
-    int and a plain number from 0 to 1. If two share it, the smaller number.
+    guesses, labels, groups: (n,) int64, what the network says, the truth,
+    and the number of each image's hospital.
+    Returns (hospital, its accuracy), an int and a plain number from 0 to 1.
+    If two are equally bad, the smaller number.
     """
-    # BEGIN SOLUTION
-    right = (guesses == labels).float()
-    shares = [(right[groups == group].mean().item(), group.item())
-              for group in groups.unique()]
-    accuracy, group = min(shares)
-    return group, accuracy
-    # END SOLUTION
+    right = guesses == labels                   # (n,) True or False
+    worst, lowest = None, 2.0                   # the worst so far
+    for group in groups.unique().tolist():      # the smallest number first
+        # BEGIN SOLUTION
+        share = right[groups == group].float().mean().item()
+        if share < lowest:
+            worst, lowest = group, share
+        # END SOLUTION
+    return worst, lowest
 
 
 def hospitals(random, plan):
@@ -50,12 +52,18 @@ def check(answer, random):
         result = answer(guesses, labels, groups)
         suspect(type(result) is tuple and len(result) == 2 and type(result[0]) is float and type(result[1]) is int,
                 "The two values are in the wrong order: the hospital's number comes first, then its accuracy.")
+        unset = type(result) is tuple and len(result) == 2 and result[0] is None
+        suspect(unset and type(result[1]) is float and result[1] == 2.0, "`worst` is still None: nothing was below 2.0. What is compared should be the share of "
+                "ONE hospital's images that is right, from 0 to 1.")
+        suspect(unset, "`worst` is still None. Where the lowest share changes, its hospital changes, too.")
         expect_like(result, (1, 0.5))
         group, share = result
         right = guesses == labels
         shares = {int(k): float(right[groups == k].float().mean()) for k in groups.unique()}
         overall, best = float(right.float().mean()), max(shares, key=shares.get)
         most_errors = max(shares, key=lambda k: int((~right & (groups == k)).sum()))
+        suspect(share in (0, 1) and group in shares and share == float(right[group]), "`right[group]` is one image, the one with that number. "
+                "All images of a hospital are `right[groups == group]`.")
         suspect(close(share, overall), "That is the accuracy over all hospitals together: the average that hides the worst one.")
         suspect(group == best and close(share, 1 - shares[best]), "You look for the largest share of errors, and found the smallest: what you return is the share that is wrong.")
         suspect(group == worst and close(share, 1 - accuracy), "The hospital is right. But you return the share of its images that is wrong; accuracy is the share that is right.")
@@ -150,6 +158,44 @@ def of_all_images(guesses, labels, groups):
     shares = {int(k): ((guesses == labels) & (groups == k)).float().mean().item() for k in groups.unique()}
     group = min(shares, key=shares.get)
     return group, shares[group]
+
+
+@wrong("`right[group]` is one image")
+def one_image(guesses, labels, groups):
+    shares = [((guesses == labels)[k].float().mean().item(), k) for k in groups.unique().tolist()]
+    share, group = min(shares)
+    return group, share
+
+
+@wrong("nothing was below 2.0")
+def counts(guesses, labels, groups):
+    worst, lowest = None, 2.0
+    for group in groups.unique().tolist():
+        share = (guesses == labels)[groups == group].sum().item()
+        if share < lowest:
+            worst, lowest = group, share
+    return worst, lowest
+
+
+@wrong("its hospital changes, too")
+def forgets_the_hospital(guesses, labels, groups):
+    worst, lowest = None, 2.0
+    for group in groups.unique().tolist():
+        lowest = min(lowest, (guesses == labels)[groups == group].float().mean().item())
+    return worst, lowest
+
+
+@wrong("as value 2 of 2, got a float32 tensor", ".item()")
+def a_tensor(guesses, labels, groups):
+    shares = [((guesses == labels)[groups == k].float().mean(), k) for k in groups.unique().tolist()]
+    share, group = min(shares)
+    return group, share
+
+
+@wrong("True and False have no mean")
+def mean_of_true(guesses, labels, groups):
+    shares = [((guesses == labels)[groups == k].mean().item(), k) for k in groups.unique().tolist()]
+    return min(shares)[::-1]
 
 
 @wrong("That is what 0 / 0 gives")
