@@ -80,8 +80,8 @@ def walk(model, images, labels, start, epsilon, alpha, steps, norm, *, way=1, st
         lengths = gradient.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.dim() - 1))
         step = {"linf": gradient.sign(), "l2": gradient / lengths.where(lengths > 0, 1.0), "raw": gradient / len(x),
                 "batch": gradient / gradient.norm()}[follow or norm]
-        there = x + way * alpha * step.float()
-        if back_to == "images" or back_to == "all but last" and k < steps - 1:
+        there = (images if back_to == "each time" else x) + way * alpha * step.float()
+        if back_to in ("images", "each time") or back_to == "all but last" and k < steps - 1:
             there = ball(there, images, epsilon, norm)
         elif back_to == "itself":
             there = ball(there, x, epsilon, norm)
@@ -96,7 +96,7 @@ def walk(model, images, labels, start, epsilon, alpha, steps, norm, *, way=1, st
 # What may go wrong on the way, in the words of `walk`.
 MISTAKES = {"downhill": {"way": -1}, "raw": {"follow": "raw"}, "shared": {"follow": "l2"}, "batch": {"follow": "batch"}, "stale": {"stale": True},
             "last": {"back_to": "all but last"}, "itself": {"back_to": "itself"}, "nothing": {"back_to": "nothing"},
-            "alone": {"back_to": "step alone"}, "start": {"back_to": "the start"}}
+            "alone": {"back_to": "step alone"}, "start": {"back_to": "the start"}, "anchored": {"back_to": "each time"}}
 
 
 def scene(random, epsilon, alpha, steps):
@@ -166,6 +166,7 @@ def check(answer, random):
     suspect(errs(**MISTAKES["nothing"]), too_far + "Nothing brings a step back: call `project` after each.")
     suspect(errs(**MISTAKES["alone"]), "You projected the step alone. A walk goes on from where it is: `changed + alpha * step`.")
     suspect(errs(**MISTAKES["start"]), "Your leash is tied to the random start. Project around `images`: the start is only where the walk begins.")
+    suspect(errs(**MISTAKES["anchored"]), "Each of your steps begins at `images`, so only the last one counts. Walk on from where you are: `changed`.")
     suspect(errs(begin=zero), "You began at the image itself: the start was not used. Leave `changed` as the line above the loop makes it.")
     suspect(errs(alpha=epsilon), "Each of your steps is as long as the whole budget: the step is alpha, not epsilon.")
     suspect(errs(steps=1), "All your steps together are as long as one should be. Does `return` stand in the loop? Or did you divide alpha by the steps?")
@@ -315,6 +316,19 @@ def never_projected(model, images, labels, start, epsilon, alpha, steps, norm="l
         gradient = torch.autograd.grad(loss, changed)[0]
         step = gradient.sign() if norm == "linf" else gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *[1] * (images.dim() - 1))
         changed = changed + alpha * step
+    return changed.detach()
+
+
+@wrong("so only the last one counts")
+def steps_from_the_images(model, images, labels, start, epsilon, alpha, steps, norm="linf"):
+    project = {"linf": project_linf, "l2": project_l2}[norm]
+    changed = project(images + start, images, epsilon)
+    for _ in range(steps):
+        changed = changed.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model(changed), labels)
+        gradient = torch.autograd.grad(loss, changed)[0]
+        step = gradient.sign() if norm == "linf" else gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *[1] * (images.dim() - 1))
+        changed = project(images + alpha * step, images, epsilon)
     return changed.detach()
 
 

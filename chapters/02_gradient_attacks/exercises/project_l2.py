@@ -90,6 +90,11 @@ def check(answer, random):
             "changed much. Each image has a length of its own, `.flatten(1).norm(dim=1)`.")
     suspect(is_this(epsilon / rows.clamp(min=1e-12), epsilon / (rows + 1e-12), epsilon / everything),
             "You bring every change to length epsilon. One that was shorter must stay as it is: never multiply by more than 1.")
+    suspect(is_this(1 / rows.clamp(min=1e-12), torch.where(rows > epsilon, 1 / rows.clamp(min=1e-12), 1.0)),
+            "Divided by its length, a change has length 1. It should have length epsilon, so multiply by that.")
+    tall = changed.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+    suspect(is_this(cut(tall)) or any(close(result, x, 1e-5) for x in (changed * cut(tall), (changed * cut(tall)).clamp(0, 1))),
+            "You measured the picture, not its change: take the length of `changed - images`.")
     suspect(is_this(cut(rows.square())), "You divided by the square of the length: the root is missing. `.norm` takes it for you.")
     suspect(is_this(cut(change.abs().flatten(1).sum(1).reshape(-1, 1, 1, 1))), "You added up the sizes of the changes: that is the L1 length. L2: the root of the sum of squares.")
     suspect(is_this(cut(change.abs().flatten(1).amax(1).reshape(-1, 1, 1, 1))), "You measured the largest single change: that is L-infinity. L2 counts all of an image's pixels together.")
@@ -177,6 +182,19 @@ def pictures_only(changed, images, epsilon):
     change = changed - images
     length = change.flatten(1).norm(dim=1).clamp(min=1e-12)
     return (images + change * (epsilon / length).clamp(max=1).reshape(-1, 1, 1, 1)).clamp(0, 1)
+
+
+@wrong("a change has length 1")
+def to_length_one(changed, images, epsilon):
+    change = changed - images
+    length = change.flatten(1).norm(dim=1).reshape(-1, *[1] * (images.dim() - 1))
+    return torch.where(length > epsilon, images + change / length, changed).clamp(0, 1)
+
+
+@wrong("You measured the picture, not its change")
+def length_of_the_picture(changed, images, epsilon):
+    length = changed.flatten(1).norm(dim=1).reshape(-1, *[1] * (images.dim() - 1))
+    return (images + (epsilon / length).clamp(max=1) * (changed - images)).clamp(0, 1)
 
 
 @wrong("the root is missing")

@@ -63,13 +63,18 @@ def check(answer, random):
     own = change.abs().flatten(1).amax(1).reshape(-1, 1, 1, 1)
     suspect(is_this(changed), "These are the changed pictures as they came. Where is the limit?")
     suspect(is_this(images), "These are the images as they were: whatever was within the limit is lost, too.")
-    suspect(any(is_this(x) for x in (change.clamp(-epsilon, epsilon), change.clamp(-epsilon, epsilon).clamp(0, 1))),
+    cut = change.clamp(-epsilon, epsilon)
+    suspect(any(is_this(x) for x in (cut, cut.clamp(0, 1), (changed.clamp(0, 1) - images).clamp(-epsilon, epsilon))),
             "That is the change alone, cut to size: add it to the images.")
     suspect(any(is_this(x) for x in (changed.clamp(-epsilon, epsilon), changed.clamp(-epsilon, epsilon).clamp(0, 1))),
             "You cut the picture to [-epsilon, epsilon]. That is the range of the change: take `changed - images` first.")
     suspect(is_this(changed.clamp(0, 1)), lambda: f"It is a picture, but a pixel is {far(result - images):.2f} from where it began, and epsilon is {epsilon}.")
-    suspect(is_this(images + change.clamp(-epsilon, epsilon)), lambda: "No pixel is too far now, but "
+    suspect(is_this(images + cut), lambda: "No pixel is too far now, but "
             f"{int(((result < 0) | (result > 1)).sum())} of them left [0, 1]: a black pixel cannot get darker. Cut the sum as well.")
+    suspect(is_this(changed + cut) or is_this((changed + cut).clamp(0, 1)),
+            "You add the cut change to `changed`, which has moved already. It belongs on `images`.")
+    suspect(any(is_this((images + x).clamp(0, 1)) for x in (change.abs().clamp(0, epsilon), change.abs().clamp(max=epsilon), cut.abs())),
+            "You dropped the sign of the change: a pixel that had become darker is brighter now. `clamp` takes a negative lower end.")
     suspect(any(is_this((images + x).clamp(0, 1)) or is_this(images + x) for x in (epsilon * change.sign(), change * epsilon)),
             "You move pixels that were near enough already. Cut what is too far and leave the rest as it is: nothing is scaled, no sign is taken.")
     scaled = [change * (epsilon / x) for x in (largest, own)]
@@ -157,6 +162,18 @@ def swapped(changed, images, epsilon):
 @wrong("its range begins at -epsilon")
 def only_up(changed, images, epsilon):
     return (images + (changed - images).clamp(0, epsilon)).clamp(0, 1)
+
+
+@wrong("which has moved already")
+def on_the_changed(changed, images, epsilon):
+    change = (changed - images).clamp(-epsilon, epsilon)
+    return (changed + change).clamp(0, 1)
+
+
+@wrong("You dropped the sign of the change")
+def sizes_only(changed, images, epsilon):
+    size = torch.minimum((changed - images).abs(), torch.tensor(epsilon))
+    return (images + size).clamp(0, 1)
 
 
 @wrong("255 times too large or too small")

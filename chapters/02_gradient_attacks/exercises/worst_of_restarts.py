@@ -11,7 +11,7 @@ hints = [
     "A burglar tries ten doors of every house. Does he need one door that opens in each house, or the one door number that opens in most of the street?",
     "Give each attempt at each image a rank: a fooled image beats one that is not, and among equals the higher loss wins. "
     "Then take the best attempt of each image.",
-    "For each attempt: `rank = loss + 1e6 * (logits.argmax(1) != labels)`. `torch.stack(ranks).argmax(0)` says for each image which attempt it is; "
+    "For each attempt: `rank = loss + 100 * (logits.argmax(1) != labels)`. `torch.stack(ranks).argmax(0)` says for each image which attempt it is; "
     "`torch.stack(attempts)[best, torch.arange(len(labels))]` picks it.",
 ]
 after = ("With two classes the highest loss is always the one that fools, if any does. With three it need not be: the true class may have a low share and still "
@@ -36,7 +36,7 @@ def worst_of_restarts(model, labels, attempts):
             logits = model(attempt)
         loss = functional.cross_entropy(logits, labels, reduction="none")
         fooled = logits.argmax(1) != labels
-        ranks.append(loss + 1e6 * fooled)
+        ranks.append(loss + 100 * fooled)
     best = torch.stack(ranks).argmax(0)
     return torch.stack(attempts)[best, torch.arange(len(labels))]
     # END SOLUTION
@@ -96,7 +96,7 @@ def check(answer, random):
             "with three classes that happens. Fooled comes first.")
     suspect(is_this(loss.argmin(0)), "You took the lowest loss: that is the kindest attempt, not the worst.")
     suspect(is_this(fooled.float().argmax(0)), "You took the first attempt that fools, or the first of all. Among equals the higher loss decides.")
-    suspect(is_this((loss - 1e6 * fooled).argmax(0)) or is_this((loss + 1e6 * ~fooled).argmax(0)), "You prefer the attempts that fail: `fooled` is where the prediction differs from the label.")
+    suspect(is_this((loss - 100 * fooled).argmax(0)) or is_this((loss + 100 * ~fooled).argmax(0)), "You prefer the attempts that fail: `fooled` is where the prediction differs from the label.")
     suspect(close(result, stacked.mean(0)), "You mixed the attempts: their mean is a picture that nobody tried.")
     suspect(is_this(logits.amax(2).argmax(0)), "You took the attempt in which the model is surest. The worst one is where the *truth* has the least.")
     with torch.no_grad():
@@ -109,7 +109,7 @@ def check(answer, random):
     again = answer(model2, labels2, attempts2[:2])
     expect_like(again, attempts2[0])
     with torch.no_grad():
-        ranks = torch.stack([functional.cross_entropy(model2(x), labels2, reduction="none") + 1e6 * (model2(x).argmax(1) != labels2) for x in attempts2[:2]])
+        ranks = torch.stack([functional.cross_entropy(model2(x), labels2, reduction="none") + 100 * (model2(x).argmax(1) != labels2) for x in attempts2[:2]])
     both = close(result, expected) and close(again, torch.stack(attempts2[:2])[ranks.argmax(0), rows])
     expect("among equals the higher loss", both, "Where several attempts fool an image, or none, the higher loss decides.", points=2, got=result, expected=expected)
 
@@ -162,7 +162,7 @@ def first_that_fools(model, labels, attempts):
 
 @wrong("You prefer the attempts that fail")
 def prefers_failures(model, labels, attempts):
-    ranks = torch.stack([functional.cross_entropy(model(x), labels, reduction="none") + 1e6 * (model(x).argmax(1) == labels) for x in attempts])
+    ranks = torch.stack([functional.cross_entropy(model(x), labels, reduction="none") + 100 * (model(x).argmax(1) == labels) for x in attempts])
     return torch.stack(attempts)[ranks.argmax(0), torch.arange(len(labels))]
 
 
@@ -185,5 +185,5 @@ def a_list(model, labels, attempts):
 
 @wrong("The shape should be (6, 1, 4, 4), yours is (6, 6, 1, 4, 4)")
 def forgot_the_rows(model, labels, attempts):
-    ranks = torch.stack([functional.cross_entropy(model(x), labels, reduction="none") + 1e6 * (model(x).argmax(1) != labels) for x in attempts])
+    ranks = torch.stack([functional.cross_entropy(model(x), labels, reduction="none") + 100 * (model(x).argmax(1) != labels) for x in attempts])
     return torch.stack(attempts)[ranks.argmax(0)]
