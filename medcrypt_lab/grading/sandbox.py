@@ -36,7 +36,7 @@ class Limits:
     inodes: int = 2000          # how many files
     message: int = 64 << 20     # bytes, of one reply
     traffic: int = 256 << 20    # bytes, of all replies
-    imports: tuple = ("numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks")    # once, for all exercises
+    imports: tuple = ("numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks", "matplotlib.pyplot")    # once, for all exercises
 
 
 class CannotStart(Exception):
