@@ -99,7 +99,7 @@ def panel(view, **controls):
 def _control(name, choices, begin):
     """The ipywidgets control for what `panel` was given."""
     import ipywidgets
-    look = {"description": name.replace("_", " "), "style": {"description_width": "110px"}, "layout": {"width": "min(97%, 460px)"}, "value": begin}
+    look = {"description": name.replace("_", " "), "style": {"description_width": "140px"}, "layout": {"width": "min(97%, 460px)"}, "value": begin}
     if isinstance(choices, dict):
         return ipywidgets.Dropdown(options=choices, **look)
     if isinstance(choices, list):
