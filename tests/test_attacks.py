@@ -15,13 +15,7 @@ MINIMAL = {"DeepFool": {}, "CarliniWagnerL2": dict(searches=2, steps=10), "Carli
 BALLS = {"Linf": .05, "L2": .5}
 
 
-@pytest.fixture(autouse=True)
-def one_thread_and_embedded_data(monkeypatch):
-    monkeypatch.delenv("MEDCRYPT_DATA", raising=False)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("same_numbers")
 
 
 def broken(findings):

@@ -16,13 +16,7 @@ from medcrypt_lab.generators import build
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "pneumoniamnist_rebuilt.npz"
 
 
-@pytest.fixture(autouse=True)
-def one_thread_and_embedded_data(monkeypatch):
-    monkeypatch.delenv("MEDCRYPT_DATA", raising=False)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("same_numbers")
 
 
 @pytest.fixture(scope="module")
