@@ -99,7 +99,7 @@ def scene(random, kappa=0.0):
 
 
 # What may go wrong on the way, in the words of `search`.
-MISTAKES = {"last": {"keep": "last"}, "uncut": {"cut": False}, "first": {"keep": "first"}, "free": {"distance": False}, "no price": {"price": False}}         # "no price" stays last
+MISTAKES = {"never": {"told": "never"}, "at the end": {"told": "at the end"}, "last": {"keep": "last"}, "uncut": {"cut": False}, "first": {"keep": "first"}, "free": {"distance": False}, "no price": {"price": False}}         # "no price" stays last
 
 
 def ends(model, images, labels, kappa):
@@ -108,7 +108,7 @@ def ends(model, images, labels, kappa):
         yield torch.tensor(search(model, images, labels, kappa, **way)).nan_to_num(posinf=0).float()
 
 
-def search(model, images, labels, kappa, *, distance=True, keep="closest", cut=True, price=True, cut_at=None):
+def search(model, images, labels, kappa, *, distance=True, keep="closest", cut=True, price=True, cut_at=None, told="ever"):
     """The oracle, in numpy and float64, for two classes of a linear model. The keywords make it err in one way each. -> norms; infinity: no success."""
     weight, bias = model[1].weight.detach().double().numpy(), model[1].bias.detach().double().numpy()
     slope, constant, steps, rate = weight[1] - weight[0], bias[1] - bias[0], SETTINGS["steps"], SETTINGS["learning_rate"]
@@ -123,7 +123,7 @@ def search(model, images, labels, kappa, *, distance=True, keep="closest", cut=T
             lead, far = side * (x @ slope + constant), ((x - start) ** 2).sum(1)
             won = lead > kappa
             closer = won & {"closest": far < nearest, "last": True, "first": np.isinf(nearest)}[keep]
-            nearest[closer], success = far[closer], success | won
+            nearest[closer], success = far[closer], {"ever": success | won, "at the end": won, "never": success}[told]
             push = (c if price else 1 + 0 * c) * -side * ((lead < cut_at) | (not cut))
             gradient = (2 * (x - start) * distance + push[:, None] * slope) * 2 * x * (1 - x)
             first, second = .9 * first + .1 * gradient, .999 * second + .001 * gradient ** 2
@@ -161,7 +161,13 @@ def check(answer, random):
         suspect(True, "No image was fooled, whatever c is. Which way does your f push? Where the label leads, `lead` is below 0, and f = max(-lead, -kappa) is what has to fall. "
                 "And is a success written into `best`?")
     suspect(bool((lead[attacked] <= 0).any()), "An image came back that does not fool, though one on the way did. Write x down only where `lead > kappa`.")
+    suspect(errs(norms, told="never") or errs(norms, told="at the end"), "Your changes are longer than they need be: after a success c does not come down. `success` must be "
+            "True for an image that won at ANY step with this c.")
     suspect(errs(norms, distance=False), "It fools, but from too far away: once it has won, nothing draws Adam back to the image. The squared distance belongs into the loss.")
+    cheap = answer(model, images, labels, **{**SETTINGS, "searches": 1, "c": 1.0})
+    expect_like(cheap, images)
+    suspect(not close(cheap[attacked], images[attacked], 1e-4), "With c = 1 alone nothing can be fooled here, and you did it: your distance weighs too little. "
+            "It is the SUM over the pixels, of each image by itself; a mean over the pixels is something else.")
     suspect(errs(norms, keep="last"), "You keep the last success, and a closer one was visited before it. Overwrite `best` only where the distance is below `nearest`.")
     suspect(errs(norms, keep="first"), "You keep the first success for good, and later ones are closer. Overwrite `best` where the distance is below `nearest`.")
     suspect(errs(norms, cut=False), "Your f goes on falling after the success, so Adam runs past the boundary instead of turning back to it. From -kappa on f is flat: "
@@ -267,6 +273,22 @@ def first_success(model, images, labels, c=0.1, searches=5, steps=60, learning_r
     def look(distance, lead, keep, kappa, c, nearest):
         keep((lead > kappa) & nearest.isinf())
         return distance + c * (-lead).clamp(min=-kappa), lead > kappa
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("after a success c does not come down")
+def never_told(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        keep((lead > kappa) & (distance < nearest))
+        return distance + c * (-lead).clamp(min=-kappa), lead.isnan()
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("your distance weighs too little")
+def mean_over_pixels(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        keep((lead > kappa) & (distance < nearest))
+        return distance / 16 + c * (-lead).clamp(min=-kappa), lead > kappa
     return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
 
 
