@@ -67,7 +67,7 @@ def carlini_wagner_l2(model, images, labels, c=0.1, searches=5, steps=60,
 
 SETTINGS = {"c": .1, "searches": 5, "steps": 22, "learning_rate": .05}
 KAPPA = .05
-ALREADY = 2             # the image that is wrong before the attack
+ALREADY, ATTACKED = 2, [0, 1, 3, 4]         # the image that is wrong before the attack, whose slopes are only rounding; and the others
 
 
 def scene(random, kappa=0.0):
@@ -89,7 +89,7 @@ def scene(random, kappa=0.0):
             continue
         known = []
         for end in ends(model, images, labels, kappa):
-            longer = not known and float((end / exact)[exact > 0].max()) > 1.045            # of the honest search, which comes first
+            longer = not known and float((end / exact[ATTACKED]).max()) > 1.045            # of the honest search, which comes first
             if longer or any(float((end - other).abs().max()) < .006 for other in known):
                 break
             known.append(end)
@@ -105,7 +105,7 @@ MISTAKES = {"never": {"told": "never"}, "at the end": {"told": "at the end"}, "l
 def ends(model, images, labels, kappa):
     """Where an honest search ends, then each mistake: their norms, 0 where nothing was found."""
     for way in [{}, {"cut_at": 0}] if kappa else [{}, *MISTAKES.values()]:
-        yield torch.tensor(search(model, images, labels, kappa, **way)).nan_to_num(posinf=0).float()
+        yield torch.tensor(search(model, images, labels, kappa, **way)).nan_to_num(posinf=0).float()[ATTACKED]
 
 
 def search(model, images, labels, kappa, *, distance=True, keep="closest", cut=True, price=True, cut_at=None, told="ever"):
@@ -149,7 +149,7 @@ def check(answer, random):
     attacked = torch.arange(len(labels)) != ALREADY
 
     def errs(norms, kappa=0.0, **ways):
-        return close(norms, torch.tensor(search(model, images, labels, kappa, **ways)).nan_to_num(posinf=0).float(), .002)
+        return close(norms[ATTACKED], torch.tensor(search(model, images, labels, kappa, **ways)).nan_to_num(posinf=0).float()[ATTACKED], .002)
 
     if close(result, images, 1e-4):         # one more call, only to say why: with weights 30 times as large c = 1 is plenty
         with torch.no_grad():
