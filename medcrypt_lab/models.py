@@ -9,6 +9,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -437,10 +438,27 @@ def rebuild(description):
     return model
 
 
-def _filled(name, config, weights):
-    """Build without memory or random numbers on torch's meta device, compare, then put copies of the weights in."""
+@lru_cache(maxsize=16)
+def _empty(name, *config):
+    """A network on torch's meta device: shapes, and no numbers."""
     with torch.device("meta"):
-        model = make(name, **_checked(name, config)[1])
+        return make(name, **dict(config))
+
+
+def _twin(module, known):
+    """A copy of a network without numbers, in a tenth of the time that copy.deepcopy takes. known: id -> copy, for a part that stands in two places."""
+    if id(module) not in known:
+        twin = known[id(module)] = object.__new__(type(module))
+        vars(twin).update({name: value.copy() if isinstance(value, (dict, set)) else value for name, value in vars(module).items()})
+        vars(twin)["_modules"] = {name: _twin(part, known) for name, part in module._modules.items()}
+    return known[id(module)]
+
+
+def _filled(name, config, weights):
+    """Build without memory or random numbers, compare, then put copies of the weights in."""
+    config = _checked(name, config)[1]
+    model = _twin(_empty(name, *config.items()), {})
+    model.architecture = name, config
     expected = model.state_dict()
     if type(weights) is not dict or set(weights) != set(expected):
         raise ValueError(f"The weights' names are not those of {name}.")

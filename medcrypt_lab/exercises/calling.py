@@ -295,8 +295,8 @@ def _unwrapped(error):
     return words, error
 
 
-def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
-    """Run the answer once. Raises nothing but KeyboardInterrupt.
+def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted, own=False):
+    """Run the answer once. Raises nothing but KeyboardInterrupt. own: are the arguments nobody else's, so that models need no copy?
 
     Returns a dict of plain data: result, error (None or type, message, where), changed (names of arguments), changes (name -> the argument
     as the answer left it, for those the exercise lets it change; SLOPES -> see there), notes, printed.
@@ -308,9 +308,10 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted):
         report["error"] = _failure(SIGNATURE, str(error))
         return report
     calls = []
-    given = wire.plain(dict(bound.arguments), lambda f: wrap(f, calls))
-    # A model itself: what the answer is given is a copy of it already, and copying one takes longer than most answers do.
-    before = {name: value if wire.torch_kind_of(value) == "model" else wire.plain(value, lambda f: f) for name, value in bound.arguments.items()}
+    # Models apart: copying one takes longer than most answers do, telling what is in it does not.
+    models = {name for name, value in bound.arguments.items() if wire.torch_kind_of(value) == "model"}
+    before = {name: wire.describe_model(value) if name in models else wire.plain(value, lambda f: f) for name, value in bound.arguments.items()}
+    given = {name: value if own and name in models else wire.plain(value, lambda f: wrap(f, calls)) for name, value in bound.arguments.items()}
     mine = inspect.BoundArguments(bound.signature, given)
     first = mine.args[0].requires_grad_(True) if SLOPES in changes else None
     home = getattr(getattr(function, "__code__", None), "co_filename", "")
@@ -370,7 +371,7 @@ def _compare(before, given, changes, report):
         if name in changes:
             report["changes"][name] = wire.plain(value)
             continue
-        if is_model and [m.training for m in value.modules()] != [m.training for m in before[name].modules()]:
+        if is_model and [m.training for m in value.modules()] != list(before[name]["training"].values()):
             report["changed"].append([name, "mode"])
         elif not _unchanged(before[name], value):
             report["changed"].append([name, "value"])
@@ -383,6 +384,6 @@ def _compare(before, given, changes, report):
 
 def _unchanged(before, after):
     try:
-        return wire.same(before, after)
+        return wire.same(before, wire.describe_model(after) if wire.torch_kind_of(after) == "model" else after)
     except wire.NotPlain:
         return False

@@ -2,6 +2,7 @@
 import contextlib
 import ctypes
 import functools
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -71,6 +72,11 @@ class Exercises(Mapping):
         return len(self.texts)
 
     @functools.cached_property
+    def points(self):
+        """id -> the points it gives, read without loading it."""
+        return {id: text.settings["points"] for id, text in self.texts.items()}
+
+    @functools.cached_property
     def wanted(self):
         """What reading.plan looks for in a notebook."""
         return {id: {"functions": list(text.functions), "stubs": text.stubs} for id, text in self.texts.items()}
@@ -81,13 +87,16 @@ class Exercises(Mapping):
 
 
 # ---------------------------------------------------------------- one submission, in a process of its own
-def grader(pipe, limits, hidden, unsafe):
-    """Take jobs from the pipe until it closes; say what is begun and what was found."""
+def grader(pipe, limits, hidden, unsafe, ids):
+    """Take jobs from the pipe until it closes; say what is begun and what was found. ids: exercises that will be needed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with sandbox.Worker(limits, hidden, unsafe) as worker:
+        with contextlib.suppress(Exception):        # told when a job needs it
+            worker.start()
+            load(ids)                               # meanwhile
         while True:
             job = pipe.recv()
             try:
@@ -96,6 +105,18 @@ def grader(pipe, limits, hidden, unsafe):
                 pipe.send(("done", None))
             except sandbox.CannotStart as error:
                 pipe.send(("fault", str(error)))
+
+
+def load(ids):
+    """Load these exercises. What they import is no garbage: Python need not look through it, now or later."""
+    _, exercises = course()
+    gc.disable()
+    try:
+        for id in ids:
+            exercises[id]
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def graded(worker, handed, known, seeds, until, skip=()):
@@ -343,8 +364,8 @@ class Slot:
 class Pool:
     """Grading processes, each with a sandbox of its own."""
 
-    def __init__(self, limits, hidden, unsafe, seeds, count):
-        self.settings, self.seeds = (limits, [str(path) for path in hidden], unsafe), seeds
+    def __init__(self, limits, hidden, unsafe, seeds, count, ids=()):
+        self.settings, self.seeds = (limits, [str(path) for path in hidden], unsafe, list(ids)), seeds
         self.patience = longest_step(limits)
         self.slots = [Slot(self) for _ in range(count)]
 
@@ -413,13 +434,11 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
     if todo:
         secret, count = Secret(out), min(workers or os.cpu_count() or 1, len(todo))
         stems = lessons_of(lessons, [file.label for name in todo for file in found.students[name]])
-        for id in stems:            # loaded before the grading processes are forked, which then have them
-            exercises[id]
 
         def seeds():
             return {id: secret.seed(id) for id in exercises}
 
-        with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count) as pool:
+        with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count, stems) as pool:
             prove(pool, secret, stems)
             began = time.monotonic()
             for count, name in enumerate(pool.grade([(name, found.students[name], kept[name]) for name in todo]), 1):
@@ -442,7 +461,7 @@ def decisions(out, plan, lessons, exercises, students):
         write(out / "plan.toml", plan.read_text(encoding="utf-8-sig"))
     path, overrides = out / "plan.toml", out / "overrides.csv"
     return (planning.read_plan(path, names, exercises) if path.exists() else planning.Plan(),
-            planning.read_overrides(overrides, students, {id: exercise.points for id, exercise in exercises.items()}) if overrides.exists() else {})
+            planning.read_overrides(overrides, students, exercises.points) if overrides.exists() else {})
 
 
 class Secret:

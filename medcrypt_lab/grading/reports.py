@@ -92,13 +92,13 @@ def gather(found, kept, lessons, exercises, plan, overrides, *, unsafe, format):
         weights = {id: plan.weight(stem, id) for id in lesson.exercises if plan.weight(stem, id)}
         if weights and (plan.lessons is not None or stem in handed_in):
             counted[stem] = {"title": lesson.title, "column": plan.columns.get(stem, lesson.title), "exercises": list(weights), "weights": weights,
-                             "of": number(sum(weight * exercises[id].points for id, weight in weights.items()))}
+                             "of": number(sum(weight * exercises.points[id] for id, weight in weights.items()))}
     ids = [id for lesson in counted.values() for id in lesson["exercises"]]
     for name, changes in overrides.items():
         for id, (points, reason) in changes.items():
             if id not in ids:
                 raise ValueError(f"overrides.csv gives {name} points for {id}, which does not count: by the plan, or since nobody handed in its lesson.")
-            result = students[name]["results"].setdefault(id, {"exercise": id, "status": MISSING, "points": 0, "of": exercises[id].points})
+            result = students[name]["results"].setdefault(id, {"exercise": id, "status": MISSING, "points": 0, "of": exercises.points[id]})
             result |= {"points": points, "override": {"was": result["points"], "reason": reason}}
     of = sum(lesson["of"] for lesson in counted.values())
     scale = plan.maximum / of if plan.maximum and of else 1
@@ -107,7 +107,7 @@ def gather(found, kept, lessons, exercises, plan, overrides, *, unsafe, format):
                   for stem, lesson in counted.items()}
         student["lessons"] = {stem: number(value) for stem, value in points.items()}
         student |= {"points": number(scale * sum(points.values())), "of": number(scale * of)}
-    return {"course": __version__, "sandbox": not unsafe, "exercises": {id: exercises[id].points for id in ids}, "lessons": counted, "maximum": plan.maximum,
+    return {"course": __version__, "sandbox": not unsafe, "exercises": {id: exercises.points[id] for id in ids}, "lessons": counted, "maximum": plan.maximum,
             "format": format, "students": students, "strange": strange, "alike": alike({name: kept[name] for name, handed in found.students.items() if handed}, ids)}
 
 

@@ -148,9 +148,10 @@ class Worker:
     """A process in the sandbox that has imported torch and forks a child for each exercise. Not in the sandbox if `unsafe`."""
 
     def __init__(self, limits=Limits(), hidden=(), unsafe=False):
-        self.limits, self.hidden, self.unsafe, self.process = limits, hidden, unsafe, None
+        self.limits, self.hidden, self.unsafe, self.process, self.up = limits, hidden, unsafe, None, False
 
-    def _start(self):
+    def start(self):
+        """Start the process; `fork` waits until it is up."""
         self.control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         filter = None if self.unsafe else system_calls()
         handed = [inside.fileno()]
@@ -166,7 +167,11 @@ class Worker:
         inside.close()
         for descriptor in handed[1:]:
             os.close(descriptor)
-        if self._heard(STARTS_WITHIN) != "up":
+        self.up = False
+
+    def _wait(self):
+        self.up = self._heard(STARTS_WITHIN) == "up"
+        if not self.up:
             self.process.kill()
             said = self.process.communicate()[1].decode(errors="replace").strip().splitlines()
             self.close()
@@ -188,7 +193,9 @@ class Worker:
         """A new child -> the socket to talk to it."""
         for _ in range(2):          # a worker that went away is started anew, once
             if self.process is None or self.process.poll() is not None:
-                self._start()
+                self.start()
+            if not self.up:
+                self._wait()
             mine, its = socket.socketpair()
             try:
                 socket.send_fds(self.control, [b"f"], [its.fileno()])

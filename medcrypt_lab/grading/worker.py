@@ -31,6 +31,7 @@ def main(descriptor, limits):
     """Process 1: fork a child for each "f", end it and clean up for each "e"."""
     control = socket.socket(fileno=descriptor)
     scratch = os.open(".", os.O_RDONLY)         # a name can be locked by a child, this cannot
+    gc.disable()                                # what is imported is no garbage: to look through it takes a second
     for name in limits["imports"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -40,6 +41,7 @@ def main(descriptor, limits):
     signal.signal(signal.SIGINT, signal.SIG_DFL)            # a handler is all that could let a child's signal reach process 1
     emptied(limits, scratch)        # of what the imports left there
     gc.freeze()
+    gc.enable()
     control.send(b"up\n")
     child = how = None
     while True:
@@ -262,7 +264,7 @@ class Child:
     def report(self, name, args, kwargs, seed, without, changes):
         """Send what calling.call says of one call; a result that cannot be encoded is none."""
         if name in self.functions:
-            report = calling.call(self.functions[name], args, kwargs, seed, without=without, changes=changes)
+            report = calling.call(self.functions[name], args, kwargs, seed, without=without, changes=changes, own=True)
         else:
             report = calling.failed("NameError", f"name '{name}' is not defined")
         report["notes"] += self.trouble

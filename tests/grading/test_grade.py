@@ -154,6 +154,13 @@ def test_a_grader_that_fails_its_own_answers_grades_nobody(course, tmp_path, cap
     assert "The grader is broken" in capsys.readouterr().err and not (tmp_path / "out" / "grades.csv").exists()
 
 
+def test_an_exercise_that_cannot_be_loaded_stops_the_run_with_its_own_words(course, tmp_path):
+    path = course / "exercises" / "double.py"
+    path.write_text(path.read_text() + "\nraise RuntimeError('no such picture')\n")
+    with pytest.raises(RuntimeError, match="no such picture"):
+        run(hand_in(tmp_path / "class", alice=ALL), tmp_path / "out")
+
+
 def test_a_seed_on_which_the_right_answer_fails_is_drawn_again(course, tmp_path, monkeypatch):
     monkeypatch.setattr(grade, "DRAWS", 40)
     path = course / "exercises" / "double.py"
