@@ -92,7 +92,7 @@ class Plan:
         worst = (hit.all(0).cummin(0).values) & before
         shares = {"right": worst, "anew": hit.all(0) & before, "last": hit[-1].cummin(0).values & before, "first": hit[0].cummin(0).values & before,
                   "any": hit.any(0).cummin(0).values & before, "after only": hit.all(0).cummin(0).values, "anew, after only": hit.all(0),
-                  "anew, last": hit[-1] & before}
+                  "anew, last": hit[-1] & before, "last alone": hit[-1]}
         found = {name: [share.float().mean(1).tolist()] for name, share in shares.items()}
         found["average"] = [(hit & before).float().mean(2).mean(0).tolist()]
         found["strongest"] = [(hit & before).float().mean(2).amin(0).tolist()]
@@ -126,6 +126,7 @@ def check(answer, random):
         suspect(is_it("average"), "You averaged over the attacks. An attacker does not toss a coin: an image is lost if any attack fools it.")
         suspect(is_it("strongest"), "You took the attack that fools most images at that budget. Another may fool images that this one leaves: take the worst for each image by itself.")
         suspect(is_it("last") or is_it("anew, last"), "Only the last attack counts: what the others fooled is overwritten. Keep what is in `right` and narrow it down.")
+        suspect(is_it("last alone"), "Each attack overwrites what was known: who was wrong untouched, whom the others fooled. Narrow `right` down, with `&`.")
         suspect(is_it("first"), "Only the first attack counts. Every one of `attacks` is tried.")
         suspect(is_it("any"), "An image counts as right if any attack leaves it so. It must survive all of them.")
         suspect(is_it("after only") or is_it("anew, after only"), "Some of these were wrong before, and an attack moved them to the truth by accident. Begin with `right`, those right before.")
@@ -203,6 +204,18 @@ def overwritten(model, images, labels, attacks, epsilons):
             left = right & (model(attack(images, labels, epsilon)).argmax(1) == labels)
         robust.append(left.sum().item() / len(labels))
         success.append(1 - left.sum().item() / before)
+    return robust, success
+
+
+@wrong("Each attack overwrites what was known")
+def assigned(model, images, labels, attacks, epsilons):
+    right = model(images).argmax(1) == labels
+    before, robust, success = right.sum().item(), [], []
+    for epsilon in epsilons:
+        for attack in attacks:
+            right = model(attack(images, labels, epsilon)).argmax(1) == labels
+        robust.append(right.sum().item() / len(labels))
+        success.append(1 - right.sum().item() / before)
     return robust, success
 
 

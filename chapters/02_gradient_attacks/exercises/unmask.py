@@ -27,6 +27,8 @@ def unmask(model, images, labels, reported, attacked, own):
                 attack did not move it;
       "weak": fewer images survive your own attack than theirs;
       "honest": none of it.
+    x.flatten(1).all(1): one true or false a picture: all of it true?
+    x.any(): is one of them true?
     """
     def survivors(changed):
         """True where the model is right before and after: (n,)."""
@@ -129,7 +131,8 @@ def check(answer, random):
             "A picture is untouched if all of its pixels are the same: `.flatten(1).all(1)`.")
     suspect(words["lazy"] == "masked" or words["wrong_still"] == "masked", "These untouched pictures were wrong before anybody attacked: there was nothing to do. Look at untouched ones that are still right, in `theirs`.")
     suspect(words["barely"] == "masked", "These pictures moved, if only a little. Masked means exactly as they were: `==`, in every pixel.")
-    suspect(words["masked"] == "masked" and words["one"] == "honest", "Here one single picture, still right, came back untouched, and you ask for all, or for most. `.any()`.")
+    suspect(words["masked"] == "masked" and words["one"] == "honest", "Here one single picture, still right, came back untouched, and that is "
+            "enough; you ask for all, or for most. Compare picture by picture, which gives (n,), as `theirs` is; then `.any()`.")
     suspect(words["masked"] == "weak", "Nothing was moved here, which also lets more images survive than yours. The first that is true counts: masked before weak.")
     suspect(words["stronger"] == "weak" and words["slow"] in ("honest", "weak"), "Their attack leaves fewer than yours: it is the stronger one. Weak is the other way round, or you compare with `!=`.")
     suspect(words["other"] == "weak", "Their attack leaves as many as yours, only other ones. Compare how many survive: sums.")
