@@ -21,6 +21,7 @@ ARCHITECTURES = {}                              # name -> (builder, allowed valu
 SHIPPED = {             # entry -> how its weights are made: from the embedded images or, where these are too few, from the full set
     "chest_small_cnn": {"architecture": "small_cnn", "data": "chest", "epochs": 18, "seed": 0},
     "chest_covid_small_cnn": {"architecture": "small_cnn", "data": "chest", "variant": "covid", "epochs": 18, "seed": 0},
+    "chest_dense_net": {"architecture": "dense_net", "data": "chest", "epochs": 10, "seed": 0},
     "brain_small_cnn": {"architecture": "small_cnn", "data": "brain", "epochs": 24, "seed": 0},
     "fundus_small_cnn": {"architecture": "small_cnn", "config": {"stride": 1}, "data": "fundus", "source": "full", "epochs": 15, "seed": 0},
     "skin_small_cnn": {"architecture": "small_cnn", "config": {"stride": 1}, "data": "skin", "source": "full", "epochs": 15, "seed": 0},

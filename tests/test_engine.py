@@ -7,12 +7,13 @@ import sys
 import textwrap
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
-from medcrypt_lab.exercises import files, judging, notebook, source, wire, work
+from medcrypt_lab.exercises import files, judging, notebook, refusal, source, vocabulary, wire, work
 from medcrypt_lab.grading import encoding
 from tests import prove, tiny
 
@@ -339,6 +340,30 @@ def test_logging_inside_an_answer_leaves_nothing_behind(book):
 
 
 # ---------------------------------------------------------------- cells that Python cannot read
+def test_a_refusal_that_an_exercise_asks_for_is_told_apart_from_other_ends():
+    def opened(sealed):
+        if sealed == b"forged":
+            raise ValueError("the tag does not fit")
+        if sealed == b"own":
+            return textwrap.dedent("x")
+        return sealed[0]
+
+    exercise = SimpleNamespace(id="tiny.opened", name="opened", functions=["opened"], without=["textwrap"], changes=(), points=1)
+    outcome = judging.Outcome(exercise.id, 1)
+    answer = judging.Answer(exercise, judging.Local({"opened": opened}), outcome, 0)
+    token = vocabulary.current.set(outcome)
+    try:
+        assert refusal(lambda: answer(b"forged")) == "ValueError" and outcome.where is None
+        assert refusal(lambda: answer(b"right")) is None
+        assert refusal(lambda: answer(b"")) == "IndexError"
+        with pytest.raises(vocabulary.NotYet, match="textwrap"):        # what may not be used at all is no refusal
+            refusal(lambda: answer(b"own"))
+        with pytest.raises(vocabulary.NotYet, match="arguments"):
+            refusal(lambda: answer(b"right", 2))
+    finally:
+        vocabulary.current.reset(token)
+
+
 def test_a_syntax_error_becomes_a_card_and_the_lesson_goes_on(book):
     card = book.run('@exercise("tiny.double")\ndef double(values)\n    return values\n')
     assert "Python cannot read it yet: expected ':'" in card and "line 2: def double(values)" in card

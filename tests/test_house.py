@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "cli": {"exercises", "authoring", "grading", "generators", "data", "models", "upgrade", "doctor"}, "upgrade": {"exercises"},
     "doctor": {"exercises", "upgrade"},
 }
-LONGEST = {"exercises": 2300, "helpers": 1700, "authoring": 850, "grading": 2600, "cli": 1000, "sources": 700}
+LONGEST = {"exercises": 2350, "helpers": 1800, "authoring": 850, "grading": 2600, "cli": 1000, "sources": 700}
 TOP_LEVEL = {"README.md", "environment.yml", "pyproject.toml", "requirements.lock", "course.py", "LICENSE", "CONTRIBUTING.md", "INSTRUCTORS.md",
              "chapters", "medcrypt_lab", "data", "tests"}
 

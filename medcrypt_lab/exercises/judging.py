@@ -147,7 +147,7 @@ def _not_yet(error, name):
         return NotYet(words, property="is your own", misconception=words)
     meaning = next((f" {words}" for part, words in EXPLAINED.items() if part in message), "")
     said = f": {message.rstrip('.')}" if message else ""
-    return NotYet(f"Your code stopped with {kind}{said}.{meaning}", property="runs without an error")
+    return NotYet(f"Your code stopped with {kind}{said}.{meaning}", property="runs without an error", raised=kind)
 
 
 def _changed(name, what):

@@ -14,10 +14,10 @@ decoder = contextvars.ContextVar("where decode runs its function", default=lambd
 class NotYet(Exception):
     """The answer is not right yet: the sentence for the student and what to show below it."""
 
-    def __init__(self, sentence, *, property=None, misconception=None, got=None, expected=None):
+    def __init__(self, sentence, *, property=None, misconception=None, got=None, expected=None, raised=None):
         super().__init__(sentence)
         self.sentence, self.property, self.misconception = sentence, property, misconception
-        self.got, self.expected = got, expected
+        self.got, self.expected, self.raised = got, expected, raised
 
 
 def _said(words):
@@ -103,6 +103,21 @@ def _not_finite(values):
         return int((~values.isfinite()).sum())
     import numpy
     return int((~numpy.isfinite(values)).sum())
+
+
+def refusal(call):
+    """How `call()`, which calls the answer, was refused: the name of the error that the student's code raised, "ValueError", or None if it returned.
+
+    For exercises that ask for an error, e.g. refusal(lambda: answer.open_image(key, forged, header)) == "ValueError".
+    """
+    try:
+        call()
+    except NotYet as end:
+        if end.raised is None:
+            raise
+        current.get().where = None          # the line that raised is not what is wrong
+        return end.raised
+    return None
 
 
 def close(a, b, within=1e-6):
