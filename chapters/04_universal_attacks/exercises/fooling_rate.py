@@ -18,7 +18,8 @@ def fooling_rate(model, images, perturbation, classes):
     """How many answers does one perturbation change, and to what?
 
     images: (n, channels, height, width) in [0, 1]; perturbation: (1,
-    channels, height, width), added to each of them; classes: how many.
+    channels, height, width), added to each of them, and the sum clipped
+    to [0, 1]; classes: how many.
     Returns two things:
       rate: the share of images whose answer changes, a plain number;
       counts: a list, how many images get each class *with* it.

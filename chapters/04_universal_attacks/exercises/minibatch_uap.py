@@ -15,7 +15,7 @@ hints = [
     "`loss = functional.cross_entropy(model((some + perturbation).clamp(0, 1)), aim)`; `gradient = torch.autograd.grad(loss, perturbation)[0]`; "
     "`perturbation = perturbation + alpha * gradient.sign()`, with a minus if there is a target; then `.clamp(...)`.",
 ]
-after = ("Count the passes: a hundred images, ten times, and you own something that needs no network, no gradient and no computing at the hospital. "
+after = ("Count the passes: a hundred images, five times, and you own something that needs no network, no gradient and no computing at the hospital. "
          "Whoever attacks adds the same numbers to every picture.")
 
 
@@ -59,6 +59,7 @@ def by_hand(model, images, epsilon, alpha, passes, batch, target, mistake=""):
     v, least = torch.zeros_like(x[:1]), 1.0
     for _ in range(passes):
         for some, aim in zip(x.split(batch), aims.split(batch)):
+            some, aim = (x, aims) if mistake == "all" else (some, aim)
             moved = some + v
             seen = moved if mistake == "no clip" else moved.clamp(0, 1)
             if mistake == "answers now":
@@ -74,7 +75,7 @@ def by_hand(model, images, epsilon, alpha, passes, batch, target, mistake=""):
             up = (target is None or mistake == "always up") and mistake != "down"
             step = (1 if up else -1) * (epsilon if mistake == "epsilon steps" else alpha) * step
             v = (step if mistake == "last step" else v + step)
-            v = v if mistake == "no projection" else v.clamp(-epsilon, epsilon)
+            v = v if mistake == "no projection" else v.clamp(0 if mistake == "brighter" else -epsilon, epsilon)
     return v.reshape(images[:1].shape).float(), least
 
 
@@ -88,8 +89,10 @@ def check(answer, random):
         "epsilon steps": "Your steps are as long as the whole budget: a step is alpha.",
         "last step": "You return the last step. Each step is added to the perturbation.",
         "answers now": "You took what the model says to the *perturbed* images. Once an image is fooled, that pushes it back: the aims are given.",
+        "all": "Each of your steps asks about all images. A step takes its mini-batch: `some`, with `aim`.",
+        "brighter": "Your perturbation can only brighten: the ball reaches from -epsilon to epsilon. The picture is clipped to [0, 1], not the perturbation.",
     }
-    for target in (None, random.randrange(3)):
+    for target in (None, random.choice([1, 2]), 0):
         arguments = dict(epsilon=random.uniform(0.10, 0.14), alpha=random.uniform(0.03, 0.05), passes=3, batch=3, target=target)
         while True:
             model, images, labels = linear_classifier(random, n=8)
@@ -105,10 +108,12 @@ def check(answer, random):
         expect_like(result, wanted)
         suspect(close(result, told.get("no projection"), 1e-4) or float(result.abs().max()) > arguments["epsilon"] + 1e-6,
                 lambda: f"An entry is {float(result.abs().max()) / arguments['epsilon']:.2g} times epsilon: cut the whole perturbation after each step, not the step.")
+        suspect(target == 0 and close(result, told.get("always up"), 1e-4),
+                "Towards class 0 your loss goes up, towards others down. Is there an `if target:`? 0 counts as false in Python: ask for `target is None`.")
         for mistake, sentence in words.items():
             suspect(close(result, told.get(mistake), 1e-4), sentence)
-        expect("steps down to a target" if target is not None else "steps up, away from the model's own answers", close(result, wanted, 1e-4),
-               "The perturbation is not right yet.", points=1, got=result, expected=wanted)
+        expect({None: "steps up, away from the model's own answers", 0: "steps down to class 0, too"}.get(target, "steps down to a target"), close(result, wanted, 1e-4),
+               "The perturbation is not right yet.", points=0 if target == 0 else 1, got=result, expected=wanted)
     model, images, labels = linear_classifier(random, n=8)
 
     def make(model, epsilon):
@@ -244,4 +249,38 @@ def one_for_each(model, images, epsilon, alpha, passes, batch, target=None):
         v = v.detach().requires_grad_(True)
         loss = functional.cross_entropy(model((images + v).clamp(0, 1)), aims)
         v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(-epsilon, epsilon)
+    return v.detach()
+
+
+@wrong("0 counts as false in Python")
+def zero_is_false(model, images, epsilon, alpha, passes, batch, target=None):
+    aims, way = (torch.full((len(images),), target), -1) if target else (model(images).argmax(1), 1)
+    aims = aims if target is None else torch.full_like(aims, target)
+    v = torch.zeros_like(images[:1])
+    for k in list(range(0, len(images), batch)) * passes:
+        v = v.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model((images[k:k + batch] + v).clamp(0, 1)), aims[k:k + batch])
+        v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(-epsilon, epsilon)
+    return v.detach()
+
+
+@wrong("A step takes its mini-batch")
+def all_at_once(model, images, epsilon, alpha, passes, batch, target=None):
+    aims, way = (model(images).argmax(1), 1) if target is None else (torch.full((len(images),), target), -1)
+    v = torch.zeros_like(images[:1])
+    for k in list(range(0, len(images), batch)) * passes:
+        v = v.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model((images + v).clamp(0, 1)), aims)
+        v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(-epsilon, epsilon)
+    return v.detach()
+
+
+@wrong("can only brighten")
+def only_brighter(model, images, epsilon, alpha, passes, batch, target=None):
+    aims, way = (model(images).argmax(1), 1) if target is None else (torch.full((len(images),), target), -1)
+    v = torch.zeros_like(images[:1])
+    for k in list(range(0, len(images), batch)) * passes:
+        v = v.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model((images[k:k + batch] + v).clamp(0, 1)), aims[k:k + batch])
+        v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(0, epsilon)
     return v.detach()

@@ -85,6 +85,8 @@ def check(answer, random):
                 "The perturbation is in there twice. DeepFool's step is its result minus what you *asked* about, not minus the image.")
         suspect(close(result, (moved + change - image).clamp(-epsilon, epsilon)),
                 "You took this image's whole change as the new perturbation. Where clipping at 0 or 1 cut it off, it is lost for all other patients: add the step to the perturbation.")
+        suspect(any(close(result, one.clamp(-epsilon, epsilon), 1e-5) for one in (perturbation + moved + change, moved + change)),
+                "The picture itself is in your perturbation. DeepFool returns the whole picture, moved; what it *added* is that minus what you asked about.")
         suspect(close(result, moved + change) or close(result, (moved + change).clamp(0, 1)), "That is the attacked image. Return the perturbation: what is added to every image.")
         suspect(close(result, (perturbation - change).clamp(-epsilon, epsilon)), "The step points the wrong way: result minus question, not question minus result.")
         suspect(close(result, (perturbation + change).clamp(0, epsilon)), "Your perturbation can only brighten: the ball reaches from -epsilon to epsilon.")
@@ -186,3 +188,11 @@ def no_clip(model, image, perturbation, epsilon, deepfool):
     if model(x).argmax() != model(image).argmax():
         return perturbation
     return (perturbation + deepfool(x) - x).clamp(-epsilon, epsilon)
+
+
+@wrong("The picture itself is in your perturbation")
+def adds_the_picture(model, image, perturbation, epsilon, deepfool):
+    x = (image + perturbation).clamp(0, 1)
+    if model(x).argmax() != model(image).argmax():
+        return perturbation
+    return (perturbation + deepfool(x)).clamp(-epsilon, epsilon)
