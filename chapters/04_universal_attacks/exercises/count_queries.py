@@ -28,7 +28,8 @@ def count_queries(before, leads, budget):
       the median number of queries until the first success, math.inf for
       an image that was never fooled within the budget.
     (x <= 0).int().argmax(1) is the place of the first True in each row,
-    or 0 where there is none; .median() and .item() as usual.
+    or 0 where there is none: whole numbers, which cannot be infinite, so
+    make them .float() first. .median() takes the lower of two middle ones.
     """
     # BEGIN SOLUTION
     fooled = leads[before > 0, :budget] <= 0
@@ -51,6 +52,8 @@ def ledger(random, plan, budget, late, bad):
                 if random.random() < 0.5:
                     row[k] = -random.random() - 0.1
             row[width - 1] = 0.5
+            if first == plan[0]:
+                row[budget - 1] = 0.5           # fooled, but not by the last answer within the budget
         rows.append(row)
         before.append(1.0 + random.random())
     for k in range(len(rows) - bad, len(rows)):
@@ -74,8 +77,14 @@ def check(answer, random):
         everyone = sorted(plan + [math.inf] * len(late))
         median = everyone[(n - 1) // 2]
         result = answer(*arguments)
-        infinite = type(result) in (tuple, list) and len(result) == 2 and type(result[1]) is float and result[1] == math.inf
-        suspect(infinite, "Your second number is infinite although most images were fooled. A mean is infinite with a single failure in it: take the median.")
+        last = float((leads[before > 0][:, budget - 1] <= 0).float().mean())
+        pair = type(result) in (tuple, list) and len(result) == 2 and all(type(x) in (int, float) for x in result)
+        infinite = pair and result[1] == math.inf
+        suspect(pair and close(result[0], last, 1e-5) or infinite and result[0] == 0,
+                "An image is fooled once ONE answer within the budget is at 0 or below: not all answers need be, nor the last.")
+        suspect(infinite and close(result[0], share, 1e-5),
+                "Your second number is infinite although most images were fooled. A mean is infinite with a single failure in it: take the median.")
+        suspect(infinite, "Your second number is infinite although most images were fooled: a success stays one, whatever the lead is later.")
         expect_like(result, (0.5, 0.5))
         got, queries = result
         rounded = [float(p) for p in plan]
@@ -180,6 +189,13 @@ def no_budget(before, leads, budget):
 def mean_of_all(before, leads, budget):
     who, cost = bill(before, leads, budget)
     return who.float().mean().item(), cost.mean().item()
+
+
+@wrong("not all answers need be, nor the last")
+def only_the_last(before, leads, budget):
+    hit = leads[before > 0][:, :budget] <= 0
+    who = hit[:, -1]
+    return who.float().mean().item(), torch.where(who, hit.int().argmax(1) + 1, math.inf).median().item()
 
 
 @wrong("That is the mean over the successes")

@@ -27,7 +27,8 @@ def square_step(ask, images, best, ahead, epsilon, corners, side, signs):
     signs: (n, channels, 1, 1), +1 or -1 for each square and channel.
     In the square a picture is its original plus epsilon * sign, in [0, 1];
     elsewhere it is as in `best`. Keep it only if it is less far ahead.
-    Returns (best, ahead) after that, new tensors.
+    Returns (best, ahead) after that, new tensors. torch.where(yes, a, b)
+    chooses; for whole pictures, of n answers yes, yes[:, None, None, None].
     """
     candidate = best.clone()
     for i, (row, column) in enumerate(corners):
@@ -74,8 +75,9 @@ def setting(random):
                         candidate[k, c, y, x] = min(1.0, max(0.0, float(images[k, c, y, x]) + epsilon * float(signs[k, c, 0, 0])))
         found = ask(candidate)
         better = [bool(found[k] < ahead[k]) for k in range(n)]
-        # Clear cases only, and as many of one kind as of the other, so that one decision for all is wrong for some.
-        if sum(better) == 3 and (found - ahead).abs().min() > 0.02 and (images - candidate).abs().amax() <= epsilon + 1e-6:
+        fooled = [bool(lead <= 0) for lead in found]
+        # Clear cases only, and as many of one kind as of the other, so that one decision for all is wrong for some; "fooled" is another question than "better".
+        if any(fooled) and any(b and not f for b, f in zip(better, fooled)) and not all(fooled) and sum(better) == 3 and (found - ahead).abs().min() > 0.02 and (images - candidate).abs().amax() <= epsilon + 1e-6:
             break
     ask.shown, ask.together = 0, True
     wanted = torch.stack([candidate[k] if better[k] else best[k] for k in range(n)])
@@ -117,6 +119,8 @@ def check(answer, random):
                 "Outside the square the candidate went back to the original: what earlier queries won is lost.")
         suspect(bool(((pictures < 0) | (pictures > 1)).any()) or is_this(where(ask(free) < ahead, free, best)),
                 "Some pixels leave [0, 1]: no file can hold them. Clip the square.")
+        suspect(is_this(where(found <= 0, candidate, best)),
+                "You keep a candidate only where the victim is fooled outright. A smaller lead is progress, too: the next squares build on it.")
         suspect(is_this(best), "Nothing was kept, although some candidates are better: decide for each image by itself, not for all at once.")
         suspect(is_this(wanted) and (close(leads, ahead) or close(leads, found)), lambda: "The pictures are right. The leads must belong to the pictures that you return: "
                 "the new one where you kept the candidate, the old one elsewhere.")
@@ -196,6 +200,13 @@ def wrong_way(ask, images, best, ahead, epsilon, corners, side, signs):
     new = tried(best, images, epsilon, corners, side, signs)
     said = ask(new)
     return keep(said > ahead, new, best), torch.maximum(said, ahead)
+
+
+@wrong("only where the victim is fooled outright")
+def only_fooled(ask, images, best, ahead, epsilon, corners, side, signs):
+    new = tried(best, images, epsilon, corners, side, signs)
+    said = ask(new)
+    return keep(said <= 0, new, best), torch.where(said <= 0, said, ahead)
 
 
 @wrong("decide for each image by itself")

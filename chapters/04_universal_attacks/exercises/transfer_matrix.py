@@ -85,17 +85,19 @@ class Ward:
     def every_mistake(self):
         """The matrix, and what the usual mistakes make of it: counted in a plain loop."""
         count, n = self.before.shape
-        names = ("right", "of all", "of the victim's", "of the surrogate's", "of those that fool the surrogate", "wrong after", "wrong after, of both")
+        names = ("right", "of all", "of the victim's", "of the surrogate's", "of those that fool the surrogate", "wrong after", "wrong after, of both",
+                 "the victim's, of all", "of those that all read", "drop")
         found = {name: torch.zeros(count, count) for name in names}
         for i in range(count):
             for j in range(count):
-                b, v, s = self.before[i] & self.before[j], self.before[j], self.before[i]
+                b, v, s, everyone = self.before[i] & self.before[j], self.before[j], self.before[i], self.before.all(0)
                 bad = ~self.after[i][j]
                 base = s & ~self.after[i][i]
                 for name, top, whole in (("right", b & bad, b), ("of all", b & bad, b | True), ("of the victim's", v & bad, v), ("of the surrogate's", s & bad, s),
                                          ("of those that fool the surrogate", b & base & bad, b & base), ("wrong after", bad, b | True),
-                                         ("wrong after, of both", bad, b)):
+                                         ("wrong after, of both", bad, b), ("the victim's, of all", v & bad, b | True), ("of those that all read", everyone & bad, everyone)):
                     found[name][i, j] = int(top.sum()) / max(1, int(whole.sum()))
+                found["drop"][i, j] = (int(v.sum()) - int((~bad).sum())) / n
         self.expected = found["right"]
         off = 1 - torch.eye(count)
         return {**found, "turned": self.expected.T.clone(), "what is left": 1 - self.expected, "white box": self.white_box(), "no diagonal": self.expected * off}
@@ -142,6 +144,9 @@ def check(answer, random):
         suspect(is_this("white box"), "You attacked the victim itself in each column. Its gradient is what a black-box attacker does not have: attack the surrogate.")
         suspect(is_this("what is left"), "That is the share still read rightly. The matrix holds the share that is fooled.")
         suspect(is_this("of all"), "You divided by all images. One that either network misread before cannot show that an attack carried over.")
+        suspect(is_this("the victim's, of all"), "Below the line stand all images, and whether the surrogate was right before was never asked: count only what both read rightly, above the line and below.")
+        suspect(is_this("of those that all read"), "You ask that ALL networks were right before. In each cell only two play a part: the row's and the column's.")
+        suspect(is_this("drop"), "That is how far the victim's accuracy fell. An image misread before and read rightly after hides one that was fooled: count image by image.")
         suspect(is_this("of the victim's"), "You ask only whether the victim was right before. The surrogate must have been right as well.")
         suspect(is_this("of the surrogate's"), "You ask only whether the surrogate was right before. A victim that errs by itself was not fooled.")
         suspect(is_this("of those that fool the surrogate"), "You count only images that fool the surrogate, too. That is another question: here all count that both read rightly before.")
@@ -201,6 +206,22 @@ def rates(models, images, labels, attack, cell):
 @wrong("You divided by all images")
 def over_all(models, images, labels, attack):
     return rates(models, images, labels, attack, lambda s, v, after: (s & v & ~after).float().mean())
+
+
+@wrong("whether the surrogate was right before was never asked")
+def victims_over_all(models, images, labels, attack):
+    return rates(models, images, labels, attack, lambda s, v, after: (v & ~after).float().mean())
+
+
+@wrong("how far the victim's accuracy fell")
+def drop(models, images, labels, attack):
+    return rates(models, images, labels, attack, lambda s, v, after: v.float().mean() - after.float().mean())
+
+
+@wrong("You ask that ALL networks were right before")
+def right_in_all(models, images, labels, attack):
+    everyone = torch.stack([model(images).argmax(1) == labels for model in models]).all(0)
+    return rates(models, images, labels, attack, lambda s, v, after: (everyone & ~after).sum() / everyone.sum().clamp(min=1))
 
 
 @wrong("You ask only whether the victim was right before")
