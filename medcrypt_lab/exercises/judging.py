@@ -156,7 +156,8 @@ def _changed(name, what):
     """The sentence for an argument that came back changed."""
     if what == "mode":
         words = (f"Your function left `{name}` in another mode (training instead of evaluation, or back): dropout and batch "
-                 "normalization now behave otherwise for whoever uses it next.")
+                 "normalization now behave otherwise for whoever uses it next. Did you put it into a module of your own? That one "
+                 "begins in training mode, and takes it along: call `.eval()` on it.")
     else:
         words = f"Your function changed its argument `{name}` in place: whoever called it loses the original. Work on a copy."
     return NotYet(words, property="leaves its arguments alone", misconception=words)

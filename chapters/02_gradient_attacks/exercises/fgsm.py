@@ -56,7 +56,7 @@ def check(answer, random):
         return not close(adversarial, expected) and (close(adversarial, images + direction) or close(adversarial, (images + direction).clamp(0, 1)))
 
     suspect(close(adversarial, images), "These are the images unchanged.")
-    suspect(close(adversarial, step), "That is the perturbation alone: add it to the images.")
+    suspect(close(adversarial, step) or close(adversarial, step.clamp(0, 1)), "That is the perturbation alone: add it to the images.")
     suspect(is_step(-step), lambda: f"You went down the gradient: the loss fell from {mean_loss(model, images, labels):.2f} "
             f"to {mean_loss(model, adversarial, labels):.2f}. FGSM climbs.")
     suspect(is_step(epsilon * predicted.sign()), "You used the model's own prediction as the label. Where it was wrong already, you pushed the image back to the truth.")

@@ -28,7 +28,8 @@ def pgd(model, images, labels, start, epsilon, alpha, steps, norm="linf"):
       "l2": the step of each image has L2 length alpha, or is 0 where
             that image's gradient is 0.
     After each step, project: project(changed, images, epsilon).
-    length.where(length > 0, 1.0) is length with a 1 wherever it is 0.
+    length.where(length > 0, 1.0) is length with a 1 wherever it is 0;
+    reshape it as in project_l2 before you divide by it.
     """
     project = {"linf": project_linf, "l2": project_l2}[norm]
     changed = project(images + start, images, epsilon)

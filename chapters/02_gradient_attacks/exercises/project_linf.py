@@ -92,8 +92,8 @@ def check(answer, random):
     expect_like(again, images2)
     suspect(close(result, expected) and close(again, by_hand(changed2, images2, epsilon)) and not close(again, by_hand(changed2, images2, other)),
             "With another epsilon you cut at the same place: use the argument.")
-    for x, y in ((result - images, epsilon), (again - images2, other)):
-        expect("no pixel further than epsilon", far(x) <= y + 1e-6, lambda: f"A pixel is {far(x):.2f} from where it began; epsilon is {y}.")
+    for x, y, promise in ((result - images, epsilon, "no pixel further than epsilon"), (again - images2, other, "the same with another epsilon")):
+        expect(promise, far(x) <= y + 1e-6, lambda: f"A pixel is {far(x):.2f} from where it began; epsilon is {y}.")
     expect("stays inside [0, 1]", all(((x >= 0) & (x <= 1)).all() for x in (result, again)), "Some pixels lie outside [0, 1]: cut the sum to that range, too.")
     nearest = close(result, expected) and close(again, by_hand(changed2, images2, other))
     expect("the nearest such picture", nearest, "Some pixel that had to move moved too far, or one that was right was touched.", points=3, got=result, expected=expected)

@@ -44,7 +44,7 @@ def worst_of_restarts(model, labels, attempts):
 
 def street(random):
     """A model whose logits are read off three pixels, the truth, and three attempts at six images. Which one is worst, for each image:
-    one where only one attempt fools, and its loss is not the highest; two where another attempt fools; one where two fool; two where none does."""
+    one where only one attempt fools, and its loss is not the highest; one where another attempt fools; two where two fool; two where none does."""
     model = models.make("linear", classes=3, size=4)
     pixels = random.sample(range(16), 3)
     with torch.no_grad():
@@ -55,7 +55,7 @@ def street(random):
     high_not_fooled, fooled_low = (5.0, 4.9, 4.9), (1.0, 1.5, -9.0)       # losses 1.03 and 0.97: the second one fools
     safe, unsure, safer = (6.0, 4.5, 3.0), (6.0, 5.0, 3.0), (7.0, 2.0, 2.0)
     fooled, more_fooled = (3.0, 6.0, 2.0), (2.0, 8.0, 3.0)
-    table = [(high_not_fooled, fooled_low, safer), (safe, fooled, safer), (fooled, safe, safer), (fooled, safer, more_fooled),
+    table = [(high_not_fooled, fooled_low, safer), (safe, fooled, safer), (more_fooled, safer, fooled), (fooled, safer, more_fooled),
              (safer, unsure, safe), (safe, safer, safer)]
     worst = [1, 1, 0, 2, 1, 0]
     order = random.sample(range(6), 6)
@@ -96,6 +96,7 @@ def check(answer, random):
             "with three classes that happens. Fooled comes first.")
     suspect(is_this(loss.argmin(0)), "You took the lowest loss: that is the kindest attempt, not the worst.")
     suspect(is_this(fooled.float().argmax(0)), "You took the first attempt that fools, or the first of all. Among equals the higher loss decides.")
+    suspect(is_this((loss * fooled).argmax(0)), "Where an attempt fools, yours is the right one. Where none does, you took the first: there, too, the higher loss decides.")
     suspect(is_this((loss - 100 * fooled).argmax(0)) or is_this((loss + 100 * ~fooled).argmax(0)), "You prefer the attempts that fail: `fooled` is where the prediction differs from the label.")
     suspect(close(result, stacked.mean(0)), "You mixed the attempts: their mean is a picture that nobody tried.")
     suspect(is_this(logits.amax(2).argmax(0)), "You took the attempt in which the model is surest. The worst one is where the *truth* has the least.")
@@ -158,6 +159,17 @@ def lowest_loss(model, labels, attempts):
 def first_that_fools(model, labels, attempts):
     fooled = torch.stack([model(x).argmax(1) != labels for x in attempts])
     return torch.stack(attempts)[fooled.int().argmax(0), torch.arange(len(labels))]
+
+
+@wrong("Where none does, you took the first")
+def only_the_fooled(model, labels, attempts):
+    worst, highest = attempts[0].clone(), torch.zeros(len(labels))
+    for attempt in attempts:
+        logits = model(attempt).detach()
+        for k, loss in enumerate(functional.cross_entropy(logits, labels, reduction="none")):
+            if logits[k].argmax() != labels[k] and loss > highest[k]:
+                worst[k], highest[k] = attempt[k], loss
+    return worst
 
 
 @wrong("You prefer the attempts that fail")
