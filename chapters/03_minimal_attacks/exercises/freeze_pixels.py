@@ -85,6 +85,12 @@ class Staged:
                 free[i] = False
         return [*sets, torch.tensor(free).reshape(self.image.shape)]
 
+    def by_picture(self, share):
+        """What is free in the second search if the picture itself is multiplied by the slope, instead of its change."""
+        free = torch.ones(self.pixels, dtype=torch.bool)
+        free[((self.image + self.changes[0]) * self.slopes[0]).abs().flatten().argsort()[:int(share * self.pixels)]] = False
+        return free.reshape(self.image.shape)
+
 
 def same(asked, sets):
     return len(asked) == len(sets) and all(a is not None and torch.equal(a, b) for a, b in zip(asked, sets))
@@ -120,6 +126,8 @@ def check(answer, random):
     """Carlini and Wagner 2017, section VI.B. First on tables, in which size of change, size of slope and their product rank the pixels in three ways; then
     on a linear model, whose fewest pixels are known by sorting."""
     world = Staged(random)
+    while torch.equal(world.by_picture(0.25), world.free_sets(0.25, lambda change, slope: abs(change * slope))[1]):
+        world = Staged(random)
     result = answer(world.image, world.find, world.slope, share=0.25)
     expect_like(result, world.image)
     asked, whole = world.asked, torch.ones_like(world.image, dtype=torch.bool)
@@ -137,10 +145,12 @@ def check(answer, random):
         "signed change": lambda change, slope: change * abs(slope), "signed slope": lambda change, slope: abs(change) * slope}
     sets = {name: world.free_sets(0.25, rule) for name, rule in rules.items()}
     stuck = len(asked) > 2 and not again and torch.equal(asked[2], asked[1])
-    suspect(stuck and not any(torch.equal(asked[1], each[1]) for each in sets.values()), "The pixels that freeze are not the least, and in the second round they are the same ones again. "
+    suspect(stuck and not any(torch.equal(asked[1], each[1]) for each in sets.values()), "The pixels that freeze are not the `count` that matter least, and in the second round they are the same ones again. "
             "Did infinity go to the free pixels? It belongs to the frozen, `~free`.")
     suspect(stuck, "The second round freezes the pixels that the first one froze: they have not moved, so their product is 0, "
             "and they come first. Take them out of the race, by infinity for instance.")
+    suspect(len(asked) > 1 and torch.equal(asked[1], world.by_picture(0.25)), "You multiply the slope by the picture itself. "
+            "How far each pixel moved is its *change*: subtract the image.")
     suspect(any(close(x, world.image) for x in world.felt), "You took the slope at the image. Take it where the attack arrived, at `best`.")
     first = asked[1] if len(asked) > 1 else whole
     suspect(torch.equal(first, ~sets["the least"][1]), "You freeze all but the `count` pixels that matter least: the wrong side of the cut.")
@@ -224,6 +234,19 @@ def the_most(image, find, slope, share=0.2):
         matters = (best - image).abs() * slope(best).abs()
         matters[~free] = 0
         free.view(-1)[matters.flatten().argsort(descending=True)[:count]] = False
+        changed = find(free, best)
+    return best
+
+
+@wrong("You multiply the slope by the picture itself")
+def the_picture_itself(image, find, slope, share=0.2):
+    free = torch.ones_like(image, dtype=torch.bool)
+    best, changed = image, find(free, image)
+    while changed is not None:
+        best, count = changed, max(1, int(share * free.sum()))
+        matters = best.abs() * slope(best).abs()
+        matters[~free] = torch.inf
+        free.view(-1)[matters.flatten().argsort()[:count]] = False
         changed = find(free, best)
     return best
 

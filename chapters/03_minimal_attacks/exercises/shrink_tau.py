@@ -2,12 +2,13 @@
 import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, short, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 4, 9, 2
 functions = ("shrink_tau", "excess")
 without = ["torchattacks", "medcrypt_lab.attacks"]
 hints = [
-    "A change of 5 gray levels under a limit of 3 exceeds it by 2, whether up or down; one of 2 gray levels exceeds it by nothing. "
+    "Where the limit is 3 gray levels, a change of 5 exceeds it by 2, whether up or down; one of 2 gray levels exceeds it by nothing. "
     "And once an attack has succeeded with no change above 2, what limit is worth trying?",
     "excess: sizes of the changes, minus tau, negative ones to 0 by `.clamp(min=0)`, then their sum. shrink_tau: None ends it; otherwise the picture is the "
     "new best, and the next limit is `shrink` times the largest size of its change.",
@@ -49,7 +50,8 @@ def excess(changed, image, tau):
 
     A pixel that is off by less than tau, up or down, adds nothing.
     Returns a tensor with one number; stay with torch's own functions, so
-    that slopes can be taken through it.
+    that slopes can be taken through it. x.clamp(min=m) is max(x, m), of
+    each number by itself.
     """
     # BEGIN SOLUTION
     return ((changed - image).abs() - tau).clamp(min=0).sum()
@@ -70,6 +72,7 @@ def check_excess(answer, random):
         result, truth = answer.excess(image + change, image, tau), torch.tensor(sum(over))
         suspect(isinstance(result, float), "excess returns a plain number, through which no slope can be taken: leave it a tensor, without float() or .item().")
         suspect(torch.is_tensor(result) and result.shape == image.shape, "excess returns one number a pixel: add them up.")
+        suspect(torch.is_tensor(result) and close(result, torch.tensor(sum(v > 0 for v in over))), "You count the pixels that exceed the limit. A count has no slope: add up by how much.")
         expect_like(result, truth)
 
         def is_(value):
@@ -78,7 +81,7 @@ def check_excess(answer, random):
         suspect(is_((change - tau).clamp(min=0).sum()), "A pixel that went down by more than tau costs nothing here: take the size of the change.")
         suspect(is_(truth / image.numel()), "That is the mean over the pixels: asked for is the sum.")
         suspect(is_(max(over)), "That is the excess of the worst pixel alone. Then only this one has a slope; add up all that exceed.")
-        suspect(is_(float(sum(v > 0 for v in over))), "You count the pixels that exceed the limit. A count has no slope: add up by how much.")
+        suspect(is_(max(sum(abs(v) for v in change.flatten().tolist()) - tau, 0.0)), "You took tau from the sum of all changes, once. It is each pixel's own limit: first subtract, then add up.")
         suspect(is_(sum(v * v for v in over)), "You squared the excess. Carlini and Wagner add it up as it is.")
         suspect(is_(sum(abs(v) for v in change.flatten().tolist() if abs(v) > tau)), "You add up the whole change of the pixels above the limit: only what exceeds tau counts.")
         pairs.append((float(result), float(truth)))
@@ -127,7 +130,12 @@ def check(answer, random):
     """Carlini and Wagner 2017, section VI.C, with the limit of their code: first on tables, then where the smallest change is known, |lead| / ||w||_1."""
     check_excess(answer, random)
     world = Staged(random)
-    result = answer.shrink_tau(world.image, world.find, smallest=1e-5, shrink=0.8)
+    try:
+        result = answer.shrink_tau(world.image, world.find, smallest=1e-5, shrink=0.8)
+    except NotYet as error:
+        suspect("NoneType" in error.sentence and len(world.taus) > len(world.found) > 0, f"Search {len(world.taus)} failed: "
+                "`changed` is None then, and a None has no change to measure. Ask for that before you use it.")
+        raise
     taus, ends = world.taus, [float(abs(x - world.image).max()) for x in world.found]
     suspect(result is None and len(world.found) > 1, "You return what the failed search returned, None: keep the last success in `best` and return that.")
     expect_like(result, world.image)
@@ -157,7 +165,8 @@ def check(answer, random):
     easy = Staged(random, forever=True)
     result = answer.shrink_tau(easy.image, easy.find, smallest=0.01, shrink=0.9)
     expect_like(result, easy.image)
-    suspect(any(tau < 0.01 for tau in easy.taus), lambda: f"This attack never fails, and you asked it for {short(min(easy.taus))}: below `smallest`, 0.01, it is good enough.")
+    suspect(any(tau < 0.01 for tau in easy.taus), lambda: f"This attack never fails, and you asked it for a tau of {min(easy.taus):.2g}: below `smallest`, 0.01, it is good enough.")
+    suspect(len(easy.found) > 1 and close(result, easy.found[-2]), "You stopped before you kept the picture that the last search found. It fooled, too: make it `best` first.")
     last = float((result - easy.image).abs().max())
     expect("stops at `smallest`", close(result, easy.found[-1]) and last * 0.9 < 0.01, lambda: f"This attack never fails. `smallest` is 0.01, and you stop with a largest change of {last:.2g}.", points=1)
     w, lead = random.tensor(1, 4, 4, low=-1, high=1), random.uniform(0.5, 1.0)
@@ -303,6 +312,18 @@ def returns_the_failure(image, find, smallest=1e-4, shrink=0.9):
             return best
 
 
+@wrong("a None has no change to measure")
+def failure_unseen(image, find, smallest=1e-4, shrink=0.9):
+    tau, best = 1.0, image
+    for _ in range(100):
+        changed = find(tau, best)
+        tau = shrink * float((changed - image).abs().max())
+        if tau < smallest:
+            break
+        best = changed
+    return best
+
+
 @wrong("`best` never changes")
 def best_never_set(image, find, smallest=1e-4, shrink=0.9):
     tau, best = 1.0, image
@@ -324,6 +345,20 @@ def never_good_enough(image, find, smallest=1e-4, shrink=0.9):
         if changed is None:
             break
         best, tau = changed, shrink * float((changed - image).abs().max())
+    return best
+
+
+@wrong("You stopped before you kept the picture")
+def stopped_before_keeping(image, find, smallest=1e-4, shrink=0.9):
+    tau, best = 1.0, image
+    for _ in range(100):
+        changed = find(tau, best)
+        if changed is None:
+            break
+        tau = shrink * float((changed - image).abs().max())
+        if tau < smallest:
+            break
+        best = changed
     return best
 
 
@@ -360,4 +395,9 @@ def not_summed(changed, image, tau):
 
 @wrong("You count the pixels that exceed", of="excess")
 def counted(changed, image, tau):
-    return ((changed - image).abs() > tau).float().sum()
+    return ((changed - image).abs() > tau).sum()
+
+
+@wrong("You took tau from the sum of all changes", of="excess")
+def tau_once(changed, image, tau):
+    return ((changed - image).abs().sum() - tau).clamp(min=0)
