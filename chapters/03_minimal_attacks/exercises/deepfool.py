@@ -126,12 +126,12 @@ def curved(random, overshoot, extra, steps):
         def of(steps, **ways):
             return torch.cat([walk(model, image, overshoot, extra, steps, **ways)[0] for image in images.split(1)])
 
-        late, one = of(steps, turns=most), of(1)
-        if close(ends, late, 0.004) or close(ends, one, 0.004):
+        late, one, two = of(steps, turns=most), of(1), of(2)
+        if close(ends, late, 0.004) or close(ends, one, 0.004) or not bool(((two > 0) & (two < 1) & (one > 0) & (one < 1)).all()):
             continue
         again = of(steps, mistake="restart")
         if not close(ends, again, 0.004) and not close(one, again, 0.004):
-            return model, images, ends, late, one, again, least
+            return model, images, ends, late, one, two, again, least
 
 
 def edge(random, size=4):
@@ -177,12 +177,17 @@ def check(answer, random):
            f"{float((1 + overshoot) * (near[0] + extra)):.3f}, yours moved by {float(moved[0]):.3f}.", points=2, got=result, expected=expected)
 
     overshoot, extra, steps = 0.05, 0.05, 10
-    model, images, expected, late, one, again, least = curved(random, overshoot, extra, steps)
+    model, images, expected, late, one, two, again, least = curved(random, overshoot, extra, steps)
     result = answer(copy.deepcopy(model), images, overshoot, extra, steps)
     expect_like(result, images)
     suspect(close(result, late, 1e-3), "An image that is across its boundary is moved on as long as any other is not: only those `inside` take a step.")
     suspect(close(result, one, 1e-3), "One step, and no second look. On a curved boundary the first step often falls short: does `return` stand in the loop?")
     suspect(close(result, again, 1e-3), "Each of your steps begins at `images` and forgets the way so far: add the steps up in `total`.")
+    second = answer(copy.deepcopy(model), images, overshoot, extra, 2)
+    expect_like(second, images)
+    farther, stay = (two + one - images).clamp(0, 1), (one == two).flatten(1).all(1)         # who is across after one step may rest
+    suspect(all(close(a, b, 1e-3) or rests and close(a, c, 1e-3) for a, b, c, rests in zip(second, farther, two, stay.tolist())),
+            "You add the total to a picture that was moved already, so the early steps count again and again: `total` holds them all, so add it to `images`.")
     early = answer(copy.deepcopy(model), images, overshoot, extra, least + 1)       # one turn after the first is across
     expect_like(early, images)
     black = [k for k in range(len(images)) if not bool(early[k].any())]
@@ -395,6 +400,25 @@ def away(model, images, overshoot=0.02, extra=1e-4, steps=50):
         step = nearest_boundary(leads.detach(), slopes, extra)
         total = total + step * inside[:, None, None, None]
         changed = (images - total * (1 + overshoot)).clamp(0, 1)
+    return changed.detach()
+
+
+@wrong("early steps count again and again")
+def to_the_moved(model, images, overshoot=0.02, extra=1e-4, steps=50):
+    own = model(images).argmax(1).detach()
+    total, changed = torch.zeros_like(images), images.clone()
+    for _ in range(steps):
+        here = changed.detach().requires_grad_(True)
+        scores = model(here)
+        inside = scores.argmax(1) == own
+        if not inside.any():
+            break
+        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
+        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
+        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
+        step = nearest_boundary(leads.detach(), slopes, extra)
+        total = total + step * inside[:, None, None, None]
+        changed = (changed + total * (1 + overshoot)).clamp(0, 1)
     return changed.detach()
 
 
