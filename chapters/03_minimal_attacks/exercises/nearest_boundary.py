@@ -87,6 +87,9 @@ def check(answer, random):
             "Leads are below 0, so without their size the smallest quotient is the farthest boundary, and the step goes backwards: take leads.abs().")
     suspect(is_this(size=lambda d, w: (d + extra) * w) or is_this(size=lambda d, w: d * w + extra * w), "Your steps are as many times too long as the slope is: "
             "divide the slope by its length first, so that it is an arrow of length 1.")
+    suspect(is_this(size=lambda d, w: d + extra * w), "The way to the boundary is right, but `extra` was multiplied by the slope, which is no arrow of length 1: it comes out "
+            "longer or shorter than asked for. Add it to the distance first.")
+    suspect(is_this(size=lambda d, w: d + extra / w), "You added `extra` to the lead, which counts logits. It is a length: add it to |lead| / length.")
     suspect(is_this(size=lambda d, w: d), "Your steps end exactly on the boundary, where two classes are equal. Make each longer by `extra`.")
     suspect(is_this(size=lambda d, w: d * (1 + extra)), "You multiplied by 1 + extra. It is a length to add: a part of a tiny step is next to nothing.")
     whole = int((leads.abs() / slopes.flatten(2).norm(dim=2)).sum(0).argmin())
@@ -160,6 +163,20 @@ def signed(leads, slopes, extra):
 def not_a_unit(leads, slopes, extra):
     distance, best = (leads.abs() / slopes.flatten(2).norm(dim=2).clamp_min(1e-12)).min(1)
     return (distance + extra).view(-1, *[1] * (slopes.dim() - 2)) * slopes[torch.arange(len(leads)), best]
+
+
+@wrong("`extra` was multiplied by the slope")
+def extra_too_late(leads, slopes, extra):
+    length, rows = slopes.flatten(2).norm(dim=2).clamp_min(1e-12), torch.arange(len(leads))
+    distance, best = (leads.abs() / length).min(1)
+    return (distance / length[rows, best] + extra).view(-1, *[1] * (slopes.dim() - 2)) * slopes[rows, best]
+
+
+@wrong("You added `extra` to the lead")
+def extra_too_early(leads, slopes, extra):
+    length, rows = slopes.flatten(2).norm(dim=2).clamp_min(1e-12), torch.arange(len(leads))
+    best = (leads.abs() / length).argmin(1)
+    return ((leads[rows, best].abs() + extra) / length[rows, best] ** 2).view(-1, *[1] * (slopes.dim() - 2)) * slopes[rows, best]
 
 
 @wrong("end exactly on the boundary")

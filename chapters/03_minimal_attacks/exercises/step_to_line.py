@@ -55,6 +55,8 @@ def check(answer, random):
                 "w / length, you walk |score| / length; that is two divisions by the length.")
         suspect(close(step, expected * (w @ w), 1e-4), "You walk the score times w, much too far: one step of w changes the score by w @ w, so divide by that.")
         suspect(close(step, expected * float(w @ x) / score, 1e-4), "You left out b: that is the step to the line through the origin.")
+        suspect(close(step, -(w * x + b) / (w @ w) * w, 1e-4), "w * x keeps the products apart, so that each coordinate has a score of its own. The score is one "
+                "number: add the products up.")
         along = torch.where(torch.arange(d) == int(w.abs().argmax()), -score / w, 0.0)
         suspect(close(step, along, 1e-4) or close(step, -score / w / d, 1e-4),
                 "You reach the line, but not by the shortest way: go along w, at a right angle to the line.")
@@ -101,6 +103,11 @@ def size_of_the_score(w, b, x):
 @wrong("You left out b")
 def no_b(w, b, x):
     return -(w @ x) / (w @ w) * w
+
+
+@wrong("w * x keeps the products apart")
+def products(w, b, x):
+    return -(w * x + b) / (w @ w) * w
 
 
 @wrong("That is the point on the line")
