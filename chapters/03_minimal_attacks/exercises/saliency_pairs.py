@@ -162,9 +162,9 @@ def all_logits(jacobian, target, theta, movable, rows):
 
 
 @wrong("Your B is one other logit")
-def next_class(jacobian, target, theta, movable, rows):
+def of_two_classes(jacobian, target, theta, movable, rows):
     push = jacobian if theta > 0 else -jacobian
-    a, b = push[target], push[target - 1]
+    a, b = push[target], push[1 - target]
     A, B = a[rows][:, None] + a, b[rows][:, None] + b
     return A * B.abs() * ((A > 0) & (B < 0) & movable[rows][:, None] & movable & (rows[:, None] != torch.arange(len(a))))
 
@@ -240,18 +240,6 @@ def the_whole_map(jacobian, target, theta, movable, rows):
     a, b = push[target], push.sum(0) - push[target]
     A, B = a[:, None] + a, b[:, None] + b
     return A * B.abs() * ((A > 0) & (B < 0) & movable[:, None] & movable)
-
-
-@wrong("Your B is one other logit")
-def of_two_classes(jacobian, target, theta, movable, rows):
-    strip = torch.zeros(len(rows), len(movable))
-    for i, p in enumerate(rows):
-        for q in range(len(movable)):
-            a = (jacobian[target, p] + jacobian[target, q]) * (1 if theta > 0 else -1)
-            b = (jacobian[1 - target, p] + jacobian[1 - target, q]) * (1 if theta > 0 else -1)
-            if a > 0 and b < 0 and movable[p] and movable[q] and p != q:
-                strip[i, q] = a * abs(b)
-    return strip
 
 
 @wrong("Look at one pair")
