@@ -5,7 +5,7 @@ import torch
 
 from medcrypt_lab.exercises import close, contract, expect, expect_like, linear_classifier, right, suspect, uses, wrong
 
-points, minutes, difficulty = 4, 11, 3
+points, minutes, difficulty = 4, 12, 3
 forward_derivative = uses("minimal_attacks.forward_derivative")
 saliency_pairs = uses("minimal_attacks.saliency_pairs")
 without = ["torchattacks", "medcrypt_lab.attacks"]
@@ -62,11 +62,12 @@ def jsma(model, image, target, theta=1.0, gamma=0.1):
     return changed
 
 
-def walk(model, image, target, theta, gamma, *, stop=True, stale=False, push="add", again=True, free=False, up=False, aim=None, pairs=None, clip=True):
+def walk(model, image, target, theta, gamma, *, stop=True, stale=False, push="add", again=True, free=False, up=False, fits=False, inner=False, aim=None, pairs=None, clip=True):
     """The oracle in float64, with a map of its own; returns (the picture, how the loop ended, how close the second-best pair ever came: 0 to 1).
 
     The keywords make it err: no stop at the target, the first derivative in every turn, what a push does to the two values, one push a value,
-    saturated values pushed too, movable as if theta were above 0, another target for the map, this number of pairs, no clip."""
+    saturated values pushed too, movable as if theta were above 0, only where the whole of theta fits, neither white nor black,
+    another target for the map, this number of pairs, no clip."""
     ask, x, sign, close_call = in_float64(model, image), image.double().flatten(), 1 if theta > 0 else -1, 0.0
     fresh, first = torch.ones(len(x), dtype=torch.bool), None
     for _ in range(int(gamma * len(x) / 2) if pairs is None else pairs):
@@ -78,6 +79,7 @@ def walk(model, image, target, theta, gamma, *, stop=True, stale=False, push="ad
         a = slopes[target if aim is None else aim]
         b = slopes.sum(0) - a
         movable = (fresh if not again else True) & (torch.ones_like(fresh) if free else x < 1 if theta > 0 or up else x > 0)
+        movable = movable & ((x + theta >= 0) & (x + theta <= 1) if fits else True) & ((x > 0) & (x < 1) if inner else True)
         score = ((a[:, None] + a).clamp(min=0) * -(b[:, None] + b).clamp(max=0) * movable * movable[:, None]).triu(1)
         best, second = score.flatten().topk(2).values.tolist()
         if best <= 0:
@@ -107,7 +109,7 @@ def in_float64(model, image):
 
 # What may go wrong, in the words of `walk`; in the first scene no two of these end alike.
 MISTAKES = {"set": {"push": "set"}, "size": {"push": "size"}, "first": {"push": "first"}, "on": {"stop": False}, "once": {"again": False},
-            "free": {"free": True}, "up": {"up": True}, "one": {"pairs": 1}}
+            "free": {"free": True}, "up": {"up": True}, "fits": {"fits": True}, "inner": {"inner": True}, "one": {"pairs": 1}}
 
 
 def linear_scene(random, theta, ends, gamma=1.0, telling=False):
@@ -168,12 +170,15 @@ def judge_one(answer, given, ends, network=False):
 
     outside = int(((result < 0) | (result > 1)).sum())
     suspect(outside > 0, lambda: f"{outside} values left [0, 1]: clip after each push.")
+    suspect(ends == "empty" and close(result, image), "Where no pair is left, what was pushed until then stays: return `changed`, not `image`.")
     suspect(close(result, image) and not close(expected, image), "This is the image unchanged. Does the pushed picture end up in `changed`?")
     suspect(is_this(stop=False), "The model said the target already, and you went on pushing: ask it at the start of each turn, on the changed picture.")
     suspect(is_this(stale=True), "You read an old map: the slopes are those of the first picture. Take the derivative of `changed` in every turn.")
     suspect(is_this(again=False), "You let a pixel move once only. As long as it is not at its end, 0 or 1, theta can push it again.")
     suspect(is_this(free=True), "You pushed pixels that cannot move: white ones brighter, or black ones darker. They waste a turn; leave them out by `movable`.")
     suspect(theta < 0 and is_this(up=True), "To darken, a pixel is movable while it is above 0. Yours are movable while below 1.")
+    suspect(is_this(fits=True), "Your pixels must have room for the whole of theta. One that has less can move, too: it goes as far as 0 or 1, by the clip.")
+    suspect(is_this(inner=True), "You moved no pixel at either end. Only one end stops a push: a white pixel can be darkened, a black one brightened.")
     suspect(is_this(push="set"), "You set the pixels to theta. They are pushed *by* theta: add it.")
     suspect(is_this(push="size"), "You brightened pixels where theta is below 0: add theta with its sign.")
     suspect(is_this(push="first"), "You pushed one pixel of the pair: both p and q move.")
@@ -351,4 +356,42 @@ def not_kept(model, image, target, theta=1.0, gamma=0.1):
         if pair is None or model(changed[None]).argmax() == target:
             break
         flat = flat.index_add(0, torch.tensor(pair), torch.full((2,), theta)).clamp(0, 1)
+    return changed
+
+
+@wrong("room for the whole of theta")
+def with_room(model, image, target, theta=1.0, gamma=0.1):
+    changed = image.clone()
+    for _ in range(int(gamma * image.numel() / 2)):
+        goal = changed.flatten() + theta
+        pair = best_pair(forward_derivative(model, changed), target, theta, (goal >= 0) & (goal <= 1))
+        if pair is None or model(changed[None]).argmax() == target:
+            break
+        changed = changed.flatten().index_add(0, torch.tensor(pair), torch.full((2,), theta)).reshape(image.shape)
+    return changed
+
+
+@wrong("Only one end stops a push")
+def neither_end(model, image, target, theta=1.0, gamma=0.1):
+    changed, left = image.clone(), int(gamma * image.numel() / 2)
+    while left and model(changed[None]).argmax() != target:
+        flat = changed.flatten()
+        pair = best_pair(forward_derivative(model, changed), target, theta, (0 < flat) & (flat < 1))
+        if pair is None:
+            break
+        flat[list(pair)] += theta
+        changed, left = flat.clamp(0, 1).reshape(image.shape), left - 1
+    return changed
+
+
+@wrong("return `changed`, not `image`")
+def takes_it_back(model, image, target, theta=1.0, gamma=0.1):
+    changed, left = image.clone(), int(gamma * image.numel() / 2)
+    while left and model(changed[None]).argmax() != target:
+        flat = changed.flatten()
+        pair = best_pair(forward_derivative(model, changed), target, theta, flat < 1 if theta > 0 else flat > 0)
+        if pair is None:
+            return image
+        flat[list(pair)] += theta
+        changed, left = flat.clamp(0, 1).reshape(image.shape), left - 1
     return changed

@@ -3,7 +3,7 @@ import torch
 
 from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 4, 11, 3
+points, minutes, difficulty = 4, 13, 3
 without = ["torchattacks", "medcrypt_lab.attacks"]
 hints = [
     "Of one pixel: what does a push do for the target's logit (one number), and for all other logits together (another)? Of a pair: the sums of these.",
@@ -22,7 +22,7 @@ def saliency_pairs(jacobian, target, theta, movable, rows):
     jacobian: (classes, d) float32, slopes of the logits; target: an int.
     theta: the push: above 0 it brightens, below 0 it darkens.
     movable: (d,) bool; rows: (r,) int64, the first pixels p of the pairs.
-    Returns (r, d): for each p of rows and each q of all d pixels
+    Returns (r, d), row i for p = rows[i], column q for each of d pixels:
       A * |B|,  A: what the push does to the target's logit, p and q
                 together, as slopes (the size of theta plays no part);
                 B: the same for all other logits together;
@@ -68,14 +68,25 @@ MISTAKES = [{"allowed": lambda a, b: a * b < 0}, {"allowed": lambda a, b: a > 0}
 
 
 def scene(random, classes, theta, d=12):
-    """Arguments for the answer; the strip begins in the middle of the map."""
+    """Arguments for the answer; the strip begins in the middle of the map. 1 - target is another class, so that who thinks of two classes shows."""
     while True:
         rows = torch.arange(5) + random.randrange(4, 7)
         movable = torch.tensor(random.sample([True] * 9 + [False] * 3, d))
-        given = random.tensor(classes, d, low=-2, high=2), random.randrange(classes), theta, movable, rows
+        given = random.tensor(classes, d, low=-2, high=2), random.randrange(2), theta, movable, rows
         strips = [by_loop(*given), *(by_loop(*given, **mistake) for mistake in MISTAKES)]
         if not any(close(strip, other, 0.01) for i, strip in enumerate(strips) for other in strips[:i]):
             return given
+
+
+def worst_pair(jacobian, target, theta, movable, rows, result, expected):
+    """A sentence on the pair whose value is farthest off: all that its value depends on."""
+    i, q = divmod(int((result - expected).abs().argmax()), len(movable))
+    p, sign, a = int(rows[i]), 1 if theta > 0 else -1, jacobian[target]
+    A, B = (sign * float(row[p] + row[q]) for row in (a, jacobian.sum(0) - a))
+    able = ["cannot move", "can move"]
+    which = f"p {able[int(movable[p])]}, q {able[int(movable[q])]}" if p != q else "q is p"
+    return (f"Look at one pair, p = {p} and q = {q} (row {i} of the strip). With theta {'above' if theta > 0 else 'below'} 0, A is {A:.2g}, B is {B:.2g}; "
+            f"{which}. So the map is {float(expected[i, q]):.2g}; yours is {float(result[i, q]):.2g}.")
 
 
 def check(answer, random):
@@ -111,7 +122,7 @@ def check(answer, random):
         suspect(abs(theta) != 1 and any(close(result, factor * expected, 1e-5) for factor in (theta, theta * theta, abs(theta))),
                 "You multiplied by theta. Its size is the same for every pair; only its sign counts.")
         expect(f"{classes} classes, {'brightening' if theta > 0 else 'darkening'}", close(result, expected, 1e-5),
-               "The strip is not right yet.", points=1, got=result, expected=expected)
+               lambda: worst_pair(*given, result, expected), points=1, got=result, expected=expected)
 
 
 @right
@@ -151,9 +162,9 @@ def all_logits(jacobian, target, theta, movable, rows):
 
 
 @wrong("Your B is one other logit")
-def next_class(jacobian, target, theta, movable, rows):
+def of_two_classes(jacobian, target, theta, movable, rows):
     push = jacobian if theta > 0 else -jacobian
-    a, b = push[target], push[target - 1]
+    a, b = push[target], push[1 - target]
     A, B = a[rows][:, None] + a, b[rows][:, None] + b
     return A * B.abs() * ((A > 0) & (B < 0) & movable[rows][:, None] & movable & (rows[:, None] != torch.arange(len(a))))
 
@@ -229,3 +240,11 @@ def the_whole_map(jacobian, target, theta, movable, rows):
     a, b = push[target], push.sum(0) - push[target]
     A, B = a[:, None] + a, b[:, None] + b
     return A * B.abs() * ((A > 0) & (B < 0) & movable[:, None] & movable)
+
+
+@wrong("Look at one pair")
+def forgets_two_things(jacobian, target, theta, movable, rows):
+    push = jacobian if theta > 0 else -jacobian
+    a, b = push[target], push.sum(0) - push[target]
+    A, B = a[rows][:, None] + a, b[rows][:, None] + b
+    return torch.where((A > 0) & (B < 0) & movable, A * B.abs(), 0)
