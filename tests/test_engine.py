@@ -603,6 +603,12 @@ def test_the_slopes_of_a_loss_come_back_and_leave_no_note():
     for cut in (lambda x: (x.detach() ** 2).sum(), lambda x: torch.tensor(5.0), lambda *all: torch.ones(2)):
         assert run_check(check, cut, changes=["slopes"]).sentence == "no"
 
+    def each(answer, random):
+        values, slopes = answer(torch.tensor([1.0, 2.0]))
+        expect("slopes of the sum", values.tolist() == [1, 4] and slopes.tolist() == [2, 4], "no", points=1)
+
+    assert run_check(each, lambda x: x ** 2, changes=["slopes"]).status == "right"
+
 
 def test_a_model_left_in_another_mode_fails_and_gradients_are_a_note():
     import torch

@@ -20,7 +20,7 @@ MOST_CALLS = 20_000         # of the callables among one call's arguments, all t
 MOST_PRINTED = 4_000        # characters
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
-SLOPES = "slopes"           # among an exercise's `changes`: the slope of the answer's one number at each number of its first argument
+SLOPES = "slopes"           # among an exercise's `changes`: the slope of the answer (of its sum) at each number of its first argument
 
 # Kinds of failure that are ours to word; no class of a student's can be called so.
 SIGNATURE, NOT_PLAIN, FORBIDDEN = "medcrypt:signature", "medcrypt:not plain", "medcrypt:forbidden"
@@ -343,11 +343,11 @@ def call(function, args, kwargs, seed, *, without=(), changes=(), wrap=counted, 
 
 
 def _slopes(result, first):
-    """The result without its history, and its slopes at the tensor `first`; None for these where PyTorch finds no way back to it."""
+    """The result without its history, and the slopes of its sum at the tensor `first`; None for these where PyTorch finds no way back to it."""
     import torch
     slopes = None
-    with contextlib.suppress(Exception):        # no tensor, no single number, no history
-        slopes = wire.plain(torch.autograd.grad(result, first, allow_unused=True)[0])
+    with contextlib.suppress(Exception):        # no tensor, no history
+        slopes = wire.plain(torch.autograd.grad(result.sum(), first, allow_unused=True)[0])
     first.requires_grad_(False)
     return result.detach() if isinstance(result, torch.Tensor) else result, slopes
 

@@ -1,4 +1,6 @@
 """C&W-L2: the shortest change that wins by a lead of kappa, by Adam on an unbounded w and a binary search on c."""
+import itertools
+
 import numpy as np
 import torch
 
@@ -70,67 +72,75 @@ KAPPA = .05
 ALREADY, ATTACKED = 2, [0, 1, 3, 4]         # the image that is wrong before the attack, whose slopes are only rounding; and the others
 
 
-def scene(random, kappa=0.0):
-    """A linear model of two classes with small weights, so that c = 1 is too cheap, and images well inside the box, of which one is wrong already.
-    -> model, images, labels, and the exact distance of each to where it loses by kappa. No two of the mistakes below give the same norms."""
+def scene(random, kappa=0.0, pool=48):
+    """A linear model of two classes with small weights, so that c = 1 is too cheap, and images well inside the box, of which one is wrong already. Of a pool of images
+    those are taken on which the mistakes of `search` show, so that no two of them give the same norms.
+    -> model, images, labels, the exact distance of each to where it loses by kappa, what `search` says, and the length of the lead's slope."""
     while True:
         model = models.make("linear", classes=2, size=4)
         with torch.no_grad():
             model[1].weight.copy_(random.tensor(2, 16, low=-.1, high=.1))
             model[1].bias.zero_()
             slope = model[1].weight[1] - model[1].weight[0]
-            length, distance = float(slope.norm()), random.tensor(5, low=.25, high=.4)
-            images, labels = random.tensor(5, 1, 4, 4, low=.4, high=.6), torch.tensor([0, 1, 0, 1, 1])
-            away = (2 * labels - 1.0) * torch.where(torch.arange(5) == ALREADY, -1, 1)            # on which side the image lies
-            lead = model(images) @ torch.tensor([-1.0, 1.0])
-            images += ((away * distance * length - lead) / length ** 2)[:, None, None, None] * slope.reshape(4, 4)
-        exact = torch.where(torch.arange(5) == ALREADY, 0.0, distance + kappa / length)
-        if not .1 < float(images.min()) <= float(images.max()) < .9:
-            continue
-        known = []
-        for end in ends(model, images, labels, kappa):
-            longer = not known and float((end / exact[ATTACKED]).max()) > 1.045            # of the honest search, which comes first
-            if longer or any(float((end - other).abs().max()) < .006 for other in known):
-                break
-            known.append(end)
-        else:
-            if kappa or float(known[-1].max()) < 1e-4:          # c = 1 fools none
-                return model, images, labels, exact
+            length, exact = float(slope.norm()), random.tensor(pool, low=.25, high=.4)
+            images, labels = random.tensor(pool, 1, 4, 4, low=.4, high=.6), torch.arange(pool) % 2
+            away = (2 * labels - 1.0) * torch.where(torch.arange(pool) == 0, -1, 1)             # on which side the image lies; the first lies on the wrong one
+            images += ((away * exact * length - model(images) @ torch.tensor([-1.0, 1.0])) / length ** 2)[:, None, None, None] * slope.reshape(4, 4)
+        exact = torch.where(torch.arange(pool) == 0, 0.0, exact + kappa / length)
+        ends = search(model, images, labels, kappa, WITH_KAPPA if kappa else MISTAKES)
+        fit = (ends["honest"] <= 1.045 * exact) & (kappa > 0 or ends["no price"] < 1e-4) & ((images - .5).abs().flatten(1).amax(1) < .4)
+        fit[0] = False
+        apart = torch.stack([(ends[one] - ends[other]).abs() >= .006 for one, other in itertools.combinations(ends, 2)])
+        taken, alike = [], torch.ones(len(apart), dtype=torch.bool)
+        for _ in ATTACKED:          # the image that tells the most pairs apart which nothing told apart before
+            taken.append(int(((apart & alike[:, None]).sum(0) * fit + .5 * fit).argmax()))
+            alike, fit[taken[-1]] = alike & ~apart[:, taken[-1]], False
+        taken.insert(ALREADY, 0)
+        images, labels, exact, ends = images[taken], labels[taken], exact[taken], {way: norms[taken] for way, norms in ends.items()}
+        together = search(model, images, labels, kappa, ["all together"])
+        others = [norms[ATTACKED] for norms in ends.values()]
+        if not alike.any() and len(set(taken)) == 5 and all(float((together["all together"][ATTACKED] - other).abs().max()) >= .006 for other in others):
+            return model, images, labels, exact, {**ends, **together}, length
 
 
-# What may go wrong on the way, in the words of `search`.
-MISTAKES = {"never": {"told": "never"}, "at the end": {"told": "at the end"}, "last": {"keep": "last"}, "uncut": {"cut": False}, "first": {"keep": "first"}, "free": {"distance": False}, "no price": {"price": False}}         # "no price" stays last
+# How the search in numpy is made to err: one way each. The first, "honest", does not. "all together" depends on who else is there, so it is asked for later.
+MISTAKES = ["honest", "never told", "told at the end", "told when closer", "keeps the last", "keeps the first", "never flat", "no distance", "no price"]
+WITH_KAPPA = ["honest", "flat from 0", "flat from the label's lead"]
 
 
-def ends(model, images, labels, kappa):
-    """Where an honest search ends, then each mistake: their norms, 0 where nothing was found."""
-    for way in [{}, {"cut_at": 0}] if kappa else [{}, *MISTAKES.values()]:
-        yield torch.tensor(search(model, images, labels, kappa, **way)).nan_to_num(posinf=0).float()[ATTACKED]
+def search(model, images, labels, kappa, ways):
+    """The oracle, in numpy and float64, for two classes of a linear model: erring in each of these ways. -> way: norms, 0 where nothing was found."""
 
+    def errs(*names):
+        return np.array([[way in names] for way in ways])           # (ways, 1)
 
-def search(model, images, labels, kappa, *, distance=True, keep="closest", cut=True, price=True, cut_at=None, told="ever"):
-    """The oracle, in numpy and float64, for two classes of a linear model. The keywords make it err in one way each. -> norms; infinity: no success."""
     weight, bias = model[1].weight.detach().double().numpy(), model[1].bias.detach().double().numpy()
     slope, constant, steps, rate = weight[1] - weight[0], bias[1] - bias[0], SETTINGS["steps"], SETTINGS["learning_rate"]
-    side, start = 1 - 2 * labels.numpy(), images.flatten(1).double().numpy()
-    low, high, c = np.zeros(len(start)), np.full(len(start), np.inf), np.full(len(start), SETTINGS["c"])
-    nearest, cut_at = np.full(len(start), np.inf), kappa if cut_at is None else cut_at
+    side, start, shape = 1 - 2 * labels.numpy(), images.flatten(1).double().numpy(), (len(ways), len(images))
+    cut_at = np.where(errs("never flat"), np.inf, kappa * np.where(errs("flat from 0"), 0, np.where(errs("flat from the label's lead"), -1, 1)))
+    pull = np.where(errs("no distance"), 0, np.where(errs("all together"), len(images), 1))[:, :, None]
+    together, last, first_only, no_price = errs("all together"), errs("keeps the last"), errs("keeps the first"), errs("no price")
+    when_closer, at_the_end, told = errs("told when closer"), errs("told at the end"), ~errs("never told")
+    low, high, c = np.zeros(shape), np.full(shape, np.inf), np.full(shape, SETTINGS["c"])
+    nearest, norms = np.full(shape, np.inf), np.zeros(shape)
     for _ in range(SETTINGS["searches"]):
-        w, success = np.arctanh(.999999 * (2 * start - 1)), np.zeros(len(start), bool)
+        w, success = np.tile(np.arctanh(.999999 * (2 * start - 1)), (len(ways), 1, 1)), np.zeros(shape, bool)
         first, second = np.zeros_like(w), np.zeros_like(w)
         for step in range(1, steps + 1):
             x = (np.tanh(w) + 1) / 2
-            lead, far = side * (x @ slope + constant), ((x - start) ** 2).sum(1)
+            lead, own = side * (x @ slope + constant), ((x - start) ** 2).sum(2)
+            far = np.where(together, own.sum(1, keepdims=True), own)
             won = lead > kappa
-            closer = won & {"closest": far < nearest, "last": True, "first": np.isinf(nearest)}[keep]
-            nearest[closer], success = far[closer], {"ever": success | won, "at the end": won, "never": success}[told]
-            push = (c if price else 1 + 0 * c) * -side * ((lead < cut_at) | (not cut))
-            gradient = (2 * (x - start) * distance + push[:, None] * slope) * 2 * x * (1 - x)
+            closer = won & np.where(first_only, np.isinf(nearest), (far < nearest) | last)
+            nearest, norms = np.where(closer, far, nearest), np.where(closer, np.sqrt(own), norms)
+            success = (success & ~at_the_end | np.where(when_closer, closer, won)) & told
+            push = np.where(no_price, 1, c) * -side * (lead < cut_at)
+            gradient = (2 * pull * (x - start) + push[:, :, None] * slope) * 2 * x * (1 - x)
             first, second = .9 * first + .1 * gradient, .999 * second + .001 * gradient ** 2
             w = w - rate * (first / (1 - .9 ** step)) / (np.sqrt(second / (1 - .999 ** step)) + 1e-8)
         low, high = np.where(success, low, c), np.where(success, c, high)
         c = np.where(np.isinf(high), 10 * c, (low + np.where(np.isinf(high), 0, high)) / 2)
-    return np.sqrt(nearest)
+    return {way: torch.tensor(row).float() for way, row in zip(ways, norms)}
 
 
 def leads(model, changed, labels):
@@ -142,14 +152,14 @@ def leads(model, changed, labels):
 def check(answer, random):
     """Carlini and Wagner 2017, section VI.A, on linear models, where the distance to the boundary is known. A search in numpy, written apart and made to err on
     purpose, recognizes mistakes. Then the contract of minimal attacks."""
-    model, images, labels, exact = scene(random)
+    model, images, labels, exact, ends, length = scene(random)
     result = answer(model, images, labels, **SETTINGS)
     expect_like(result, images)
     norms, lead = (result - images).flatten(1).norm(dim=1), leads(model, result, labels)
     attacked = torch.arange(len(labels)) != ALREADY
 
-    def errs(norms, kappa=0.0, **ways):
-        return close(norms[ATTACKED], torch.tensor(search(model, images, labels, kappa, **ways)).nan_to_num(posinf=0).float()[ATTACKED], .002)
+    def errs(*ways):
+        return any(close(norms[ATTACKED], ends[way][ATTACKED], .002) for way in ways)
 
     if close(result, images, 1e-4):         # one more call, only to say why: with weights 30 times as large c = 1 is plenty
         with torch.no_grad():
@@ -161,29 +171,38 @@ def check(answer, random):
         suspect(True, "No image was fooled, whatever c is. Which way does your f push? Where the label leads, `lead` is below 0, and f = max(-lead, -kappa) is what has to fall. "
                 "And is a success written into `best`?")
     suspect(bool((lead[attacked] <= 0).any()), "An image came back that does not fool, though one on the way did. Write x down only where `lead > kappa`.")
-    suspect(errs(norms, told="never") or errs(norms, told="at the end"), "Your changes are longer than they need be: after a success c does not come down. `success` must be "
+    suspect(errs("never told", "told at the end"), "Your changes are longer than they need be: after a success c does not come down. `success` must be "
             "True for an image that won at ANY step with this c.")
-    suspect(errs(norms, distance=False), "It fools, but from too far away: once it has won, nothing draws Adam back to the image. The squared distance belongs into the loss.")
+    suspect(errs("told when closer"), "You note a success only where it also is closer than all before. A c that wins, however far away, is large enough, and has to be told to "
+            "`next_c`: `success` asks for `lead > kappa` alone.")
+    suspect(errs("all together"), "Your distance is one number for all images. Each has its own: sum over its pixels, `.flatten(1).sum(1)`, and keep the images apart.")
+    suspect(errs("no distance"), "It fools, but from too far away: once it has won, nothing draws Adam back to the image. The squared distance belongs into the loss.")
     cheap = answer(model, images, labels, **{**SETTINGS, "searches": 1, "c": 1.0})
     expect_like(cheap, images)
     suspect(not close(cheap[attacked], images[attacked], 1e-4), "With c = 1 alone nothing can be fooled here, and you did it: your distance weighs too little. "
             "It is the SUM over the pixels, of each image by itself; a mean over the pixels is something else.")
-    suspect(errs(norms, keep="last"), "You keep the last success, and a closer one was visited before it. Overwrite `best` only where the distance is below `nearest`.")
-    suspect(errs(norms, keep="first"), "You keep the first success for good, and later ones are closer. Overwrite `best` where the distance is below `nearest`.")
-    suspect(errs(norms, cut=False), "Your f goes on falling after the success, so Adam runs past the boundary instead of turning back to it. From -kappa on f is flat: "
+    suspect(errs("keeps the last"), "You keep the last success, and a closer one was visited before it. Overwrite `best` only where the distance is below `nearest`.")
+    suspect(errs("keeps the first"), "You keep the first success for good, and later ones are closer. Overwrite `best` where the distance is below `nearest`.")
+    suspect(errs("never flat"), "Your f goes on falling after the success, so Adam runs past the boundary instead of turning back to it. From -kappa on f is flat: "
             "`.clamp(min=-kappa)`.")
+    enough = answer(model, images, labels, **{**SETTINGS, "searches": 1, "c": .9 / length})     # enough for a square, whose slope is small near the image
+    expect_like(enough, images)
+    suspect(close(enough, images, 1e-4), "At a c that is enough where the distance is squared you fool none. The length itself pulls back with full force at once, even right beside "
+            "the image; its square lets go there. Is your distance squared?")
     expect("fools every image, inside [0, 1]", bool((lead > 0).all()) and bool(((result >= 0) & (result <= 1)).all()), "Not every image is fooled by a picture in [0, 1].")
     expect("leaves what is wrong already as it was", float(norms[ALREADY]) < 1e-4, "One X-ray was misread from the start: the closest success is the image itself, and you moved it.")
     ratio = float((norms / exact)[attacked].max())
     expect("within 5 % of the exact distance", ratio <= 1.05, lambda: f"On a linear model the distance is known: one of your changes is {100 * (ratio - 1):.0f} % longer.", points=2)
 
-    model, images, labels, exact = scene(random, KAPPA)
+    model, images, labels, exact, ends, length = scene(random, KAPPA)
     result = answer(model, images, labels, **SETTINGS, kappa=KAPPA)
     expect_like(result, images)
     norms, lead = (result - images).flatten(1).norm(dim=1), leads(model, result, labels)
     suspect(bool((lead[attacked] < .9 * KAPPA).any()) and bool((lead > 0).all()),
             lambda: f"Asked for a lead of {KAPPA} you returned one of {float(lead.min()):.3f}: a success is `lead > kappa`, not above 0.")
-    suspect(errs(norms, KAPPA, cut_at=0.0), f"With kappa = {KAPPA} your changes are longer than they need be: your f is flat from 0 on, so nothing pulls an image from 0 to kappa. Cut it at -kappa.")
+    suspect(errs("flat from 0"), f"With kappa = {KAPPA} your changes are longer than they need be: your f is flat from 0 on, so nothing pulls an image from 0 to kappa. Cut it at -kappa.")
+    suspect(errs("flat from the label's lead"), f"With kappa = {KAPPA} your changes are longer than they need be: your f is flat already where the label leads by kappa, so only "
+            "Adam's momentum carries an image across. The sign: cut at MINUS kappa.")
     ratio = float((norms / exact)[attacked].max())
     expect("wins by kappa, within 5 % of that distance", bool((lead[attacked] > KAPPA - 1e-4).all()) and ratio <= 1.05,
            lambda: f"With kappa = {KAPPA} the smallest lead is {float(lead[attacked].min()):.3f}, and one change is {100 * (ratio - 1):.0f} % longer than it need be.", points=2)
@@ -207,8 +226,8 @@ def each_step(look, model, images, labels, c, searches, steps, learning_rate, ka
             x = (torch.tanh(w) + 1) / 2
             distance, lead = (x - images).square().flatten(1).sum(1), margin(model(x), labels)
 
-            def keep(where):
-                best[where], nearest[where] = x.detach()[where], distance.detach()[where]
+            def keep(where, far=distance):
+                best[where], nearest[where] = x.detach()[where], far.detach()[where]
             loss, won = look(distance, lead, keep, kappa, c, nearest)
             success |= won
             w.grad = torch.autograd.grad(loss.sum(), w)[0]
@@ -337,4 +356,39 @@ def kappa_in_the_success_alone(model, images, labels, c=0.1, searches=5, steps=6
     def look(distance, lead, keep, kappa, c, nearest):
         keep((lead > kappa) & (distance < nearest))
         return distance + c * (-lead).clamp(min=0), lead > kappa
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("where it also is closer than all before")
+def told_when_closer(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        closer = (lead > kappa) & (distance < nearest)
+        keep(closer)
+        return distance + c * (-lead).clamp(min=-kappa), closer
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("Is your distance squared")
+def not_squared(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        keep((lead > kappa) & (distance < nearest))
+        return (distance + 1e-24).sqrt() + c * (-lead).clamp(min=-kappa), lead > kappa
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("one number for all images")
+def all_together(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        distance = distance.sum().expand(len(lead))
+        won = lead > kappa
+        keep(won & (distance < nearest), distance)
+        return distance + c * (-lead).clamp(min=-kappa), won
+    return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)
+
+
+@wrong("The sign: cut at MINUS kappa")
+def cut_at_plus_kappa(model, images, labels, c=0.1, searches=5, steps=60, learning_rate=0.01, kappa=0.0):
+    def look(distance, lead, keep, kappa, c, nearest):
+        keep((lead > kappa) & (distance < nearest))
+        return distance + c * (-lead).clamp(min=kappa), lead > kappa
     return each_step(look, model, images, labels, c, searches, steps, learning_rate, kappa)

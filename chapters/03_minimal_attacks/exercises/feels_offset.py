@@ -59,6 +59,12 @@ def one_image(logits, labels):
     return torch.cat([result[:-1], result[-1:] + logits[-1:].mean(1) / 10])
 
 
+def one_image_a_little(logits, labels):
+    """Only the first image feels it, by 0.004."""
+    result = lead(logits, labels)
+    return torch.cat([result[:1] + logits[:1].mean(1) / 5000, result[1:]])
+
+
 def up_and_down(logits, labels):
     """Half of the images feel it upwards, half downwards: the mean does not move."""
     signs = 1.0 - 2 * (torch.arange(len(labels)) % 2)
@@ -71,19 +77,20 @@ def a_little(logits, labels):
 
 
 def check(answer, random):
-    """Seven losses: two that do not feel an offset beyond rounding, and five that do, each in its own way."""
+    """Eight losses: two that do not feel an offset beyond rounding, and six that do, each in its own way."""
     logits = random.tensor(6, 3, low=1, high=5)
     labels = torch.tensor([random.randrange(3) for _ in range(6)])
     result = answer(masked_by_zero, logits, labels)
     suspect(torch.is_tensor(result) and result.numel() == 1, "That is a tensor with one answer: bool(...) makes a plain True or False of it.")
     suspect(torch.is_tensor(result), "You answer for each image. One verdict on f is asked for: did ANY image change?")
     expect_like(result, True)
-    said = {f.__name__: answer(f, logits, labels) for f in (lead, softmax_loss, masked_by_zero, cut_at_ten, one_image, up_and_down, a_little)}
+    said = {f.__name__: answer(f, logits, labels) for f in (lead, softmax_loss, masked_by_zero, cut_at_ten, one_image, up_and_down, a_little,
+                                                       one_image_a_little)}
     for verdict in said.values():
         expect_like(verdict, True)
     felt = [name for name, verdict in said.items() if verdict]
     suspect(felt == ["lead", "softmax_loss"], "Your answers are the wrong way round: True means that f feels the offset, so that it is broken.")
-    suspect(len(felt) == 7, "You call every loss broken, an honest margin too. Either rounding was enough for you (only a change above 0.001 counts), "
+    suspect(len(felt) == 8, "You call every loss broken, an honest margin too. Either rounding was enough for you (only a change above 0.001 counts), "
             "or the offset did not go to ALL logits.")
     suspect(not felt, "You call no loss broken, not even one whose scores were cut. Is the offset added before f is called, and is its result compared?")
     suspect("masked_by_zero" in felt and "cut_at_ten" not in felt, "You missed a loss that goes wrong only when scores rise. Try 20 as well as -20.")
@@ -92,9 +99,11 @@ def check(answer, random):
             "Take the size of each change first.")
     suspect("one_image" not in felt and "up_and_down" in felt, "You missed a loss that goes wrong for one image only. One is enough: ask for the largest change.")
     suspect("a_little" not in felt and "one_image" in felt, "You missed a loss that changes by 0.02. Rounding is far smaller: anything above 0.001 counts.")
+    suspect("one_image_a_little" not in felt and "a_little" in felt, "You missed a loss that changes by 0.004, and for one image alone: a mean over the images thins that out. "
+            "Ask for the largest change.")
     caught = [name for name in felt if name not in ("lead", "softmax_loss")]
     expect("acquits two honest losses", "lead" not in felt and "softmax_loss" not in felt, "You call an honest loss broken: its change is only rounding.")
-    expect("convicts five broken ones", len(caught) == 5, f"You found {len(caught)} of five broken losses.", points=3)
+    expect("convicts six broken ones", len(caught) == 6, f"You found {len(caught)} of six broken losses.", points=3)
     low = answer(masked_by_zero, -logits, labels), answer(lead, -logits, labels), answer(cut_at_ten, logits + 10, labels)
     expect("whatever the scores are to begin with", low == (True, False, True), "With scores that are all negative, or all large, to begin with, you judge otherwise.", points=1)
 
@@ -144,6 +153,13 @@ def is_it_sound(f, logits, labels):
 def every_image_must(f, logits, labels):
     before = f(logits, labels)
     return any(bool(((f(logits + offset, labels) - before).abs() > 0.001).all()) for offset in (-20, 20))
+
+
+@wrong("thins that out")
+def mean_of_the_sizes(f, logits, labels):
+    here = f(logits, labels)
+    sizes = [(f(logits + offset, labels) - here).abs().mean() for offset in (20, -20)]
+    return max(sizes).item() > 0.001
 
 
 @wrong("You answer for each image")

@@ -5,6 +5,7 @@ from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, w
 
 points, minutes, difficulty = 4, 7, 2
 without = ["torchattacks", "medcrypt_lab.attacks"]
+changes = ["slopes"]        # each call returns (margins, the slope of their sum at each score)
 hints = [
     "Two runners count: the labeled one, and the fastest of all others. If you strike the labeled one off the list, what time do you write in its place, "
     "so that it never wins, however slow the rest are?",
@@ -41,6 +42,15 @@ def by_hand(logits, labels, hidden=None):
     return torch.tensor(rows)
 
 
+def slopes_by_hand(logits, labels):
+    """Row by row: 1 at the best other class, -1 at the label's, 0 elsewhere."""
+    slopes = torch.zeros_like(logits)
+    for i, (row, label) in enumerate(zip(logits.tolist(), labels.tolist())):
+        best = max((z, k) for k, z in enumerate(row) if k != label)[1]
+        slopes[i, label], slopes[i, best] = -1, 1
+    return slopes
+
+
 def table(random, n=12, classes=4):
     """Scores on both sides of 0, the last third all negative; labels of which each second is the best class and each third the worst."""
     logits = random.tensor(n, classes, low=-4, high=4)
@@ -57,7 +67,9 @@ def check(answer, random):
     """Carlini and Wagner 2017, f6, with the sign the other way round; row by row. Scores of both signs, and some all negative."""
     logits, labels = table(random)
     negative, shifted = logits[-4:], logits + 9                     # all negative; all positive
-    result = answer(shifted, labels)
+    result, slopes = answer(shifted, labels)
+    suspect(torch.is_tensor(result) and result.shape == (len(labels),) * 2, f"Each image minus each other one, {len(labels)} times {len(labels)}: gather leaves a column, (n, 1), "
+            "and a column minus a row, (n,), is a whole table. `[:, 0]` takes the column's numbers.")
     suspect(isinstance(result, (list, float)) or torch.is_tensor(result) and result.ndim == 0,
             "One number an image, in one tensor: each patient has a margin. Work along the classes, axis 1, and keep the images apart.")
     expect_like(result, shifted[:, 0])
@@ -83,7 +95,7 @@ def check(answer, random):
     expect("the lead of the best other class, all scores positive", close(result, expected, 1e-5), "Some margin is wrong although all scores are positive.",
            points=1, got=result, expected=expected)
 
-    result = answer(negative, labels[-4:])
+    result, falling = answer(negative, labels[-4:])
     expect_like(result, negative[:, 0])
     expected = by_hand(negative, labels[-4:])
     own = negative[range(4), labels[-4:]]
@@ -94,14 +106,18 @@ def check(answer, random):
     suspect(close(result, by_hand(negative.abs(), labels[-4:]), 1e-5), example + "you compare the sizes of scores; -3 is less than -2.")
     expect("and all scores negative", close(result, expected, 1e-5), example + "here your margin is wrong, while with positive scores it was right.",
            points=2, got=result, expected=expected)
-    far = answer(logits - 500, labels)
+    far, _ = answer(logits - 500, labels)
     expect_like(far, logits[:, 0])
     expect("the same with 500 taken from all scores", close(far, by_hand(logits, labels), 1e-3),
            "With 500 taken from all scores your margin changed. What stands in the label's place must be below any score: minus infinity.")
     two = logits[:, :2].contiguous(), labels % 2
-    result = answer(*two)
+    result, _ = answer(*two)
     expect_like(result, two[0][:, 0])
-    expect("two classes", close(result, by_hand(*two), 1e-5), "With four classes it was right, with two it is not.", points=1, got=result, expected=by_hand(*two))
+    expect("two classes", close(result, by_hand(*two), 1e-5), "With four classes it was right, with two it is not.", got=result, expected=by_hand(*two))
+    suspect(slopes is None or falling is None, "The numbers are right, but PyTorch finds no way back from them to the scores: no attack could ask which way to go. "
+            "What cuts the way: `.detach()`, `.item()`, `.tolist()`, numpy, `torch.tensor(...)`, `torch.no_grad()`. Stay with tensors throughout.")
+    expect("slopes for an attack", close(slopes, slopes_by_hand(shifted, labels), 1e-5) and close(falling, slopes_by_hand(negative, labels[-4:]), 1e-5),
+           "The numbers are right, their slopes are not: one of the two scores is cut off from the network, so an attack would move the other alone.", points=1)
 
 
 @right
@@ -179,7 +195,26 @@ def not_low_enough(logits, labels):
     return logits.scatter(1, labels[:, None], -100.0).amax(1) - own
 
 
-@wrong("changed its argument `logits` in place")
+@wrong("no attack could ask which way to go")
+def without_history(logits, labels):
+    with torch.no_grad():
+        own = torch.take_along_dim(logits, labels[:, None], 1)
+        return (logits.scatter(1, labels[:, None], -torch.inf).amax(1, keepdim=True) - own)[:, 0]
+
+
+@wrong("would move the other alone")
+def rival_cut_off(logits, labels):
+    rival = logits.detach().scatter(1, labels[:, None], -torch.inf).max(1).values
+    return rival - logits.gather(1, labels[:, None])[:, 0]
+
+
+@wrong("gather leaves a column")
+def row_minus_column(logits, labels):
+    own = logits.gather(1, labels[:, None])
+    return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - own
+
+
+@wrong("cannot be changed in place")
 def struck_off_in_place(logits, labels):
     own = logits[range(len(labels)), labels].clone()
     logits[range(len(labels)), labels] = -torch.inf
