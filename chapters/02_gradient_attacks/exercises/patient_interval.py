@@ -6,7 +6,8 @@ from medcrypt_lab.exercises import close, expect, expect_like, right, suspect, w
 points, minutes, difficulty = 3, 8, 2
 hints = [
     "Imagine the study repeated. Would other images of the same patients come, or other patients? Draw what would come anew.",
-    "Draw as many places in `films` as there are patients, with repetition. Whoever is drawn twice brings all their images twice.",
+    "Draw as many places in `films` as there are patients, with repetition. Whoever is drawn twice brings all their images twice. "
+    "(`films` is a list: it takes one place at a time, not an array of places.)",
     "`drawn = random.choice(len(films), len(films))`, then `np.concatenate([films[k] for k in drawn])`: the images of this draw. Append the mean of `right` there.",
 ]
 after = ("Two images of a patient are worth two only if they may fail independently. Here they often fail together, and the honest interval is wider.")

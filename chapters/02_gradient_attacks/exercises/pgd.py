@@ -82,7 +82,7 @@ def walk(model, images, labels, start, epsilon, alpha, steps, norm, *, way=1, st
         step = {"linf": gradient.sign(), "l2": gradient / lengths.where(lengths > 0, 1.0), "raw": gradient / len(x),
                 "batch": gradient / gradient.norm()}[follow or norm]
         there = (images if back_to == "each time" else x) + way * alpha * step.float()
-        if back_to in ("images", "each time") or back_to == "all but last" and k < steps - 1:
+        if back_to in ("images", "each time") or back_to == "all but last" and k < steps - 1 or back_to == "at the end" and k == steps - 1:
             there = ball(there, images, epsilon, norm)
         elif back_to == "itself":
             there = ball(there, x, epsilon, norm)
@@ -96,7 +96,7 @@ def walk(model, images, labels, start, epsilon, alpha, steps, norm, *, way=1, st
 
 # What may go wrong on the way, in the words of `walk`.
 MISTAKES = {"downhill": {"way": -1}, "raw": {"follow": "raw"}, "shared": {"follow": "l2"}, "batch": {"follow": "batch"}, "stale": {"stale": True},
-            "last": {"back_to": "all but last"}, "itself": {"back_to": "itself"}, "nothing": {"back_to": "nothing"},
+            "last": {"back_to": "all but last"}, "end": {"back_to": "at the end"}, "itself": {"back_to": "itself"}, "nothing": {"back_to": "nothing"},
             "alone": {"back_to": "step alone"}, "start": {"back_to": "the start"}, "anchored": {"back_to": "each time"}}
 
 
@@ -165,6 +165,7 @@ def check(answer, random):
     suspect(errs(**MISTAKES["last"]), too_far + "Your last step is not projected: step first, then project.")
     suspect(errs(**MISTAKES["itself"]), too_far + "Your leash is tied to the last step and walks with you: project around `images`.")
     suspect(errs(**MISTAKES["nothing"]), too_far + "Nothing brings a step back: call `project` after each.")
+    suspect(errs(**MISTAKES["end"]), "You project once, after all the steps: in between you walked outside what is allowed. Project after each step, inside the loop.")
     suspect(errs(**MISTAKES["alone"]), "You projected the step alone. A walk goes on from where it is: `changed + alpha * step`.")
     suspect(errs(**MISTAKES["start"]), "Your leash is tied to the random start. Project around `images`: the start is only where the walk begins.")
     suspect(errs(**MISTAKES["anchored"]), "Each of your steps begins at `images`, so only the last one counts. Walk on from where you are: `changed`.")
@@ -487,6 +488,19 @@ def projects_before(model, images, labels, start, epsilon, alpha, steps, norm="l
         step = gradient.sign() if norm == "linf" else gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *[1] * (images.dim() - 1))
         changed = changed + alpha * step
     return changed.detach()
+
+
+@wrong("You project once, after all the steps")
+def projects_at_the_end(model, images, labels, start, epsilon, alpha, steps, norm="linf"):
+    project = {"linf": project_linf, "l2": project_l2}[norm]
+    changed = project(images + start, images, epsilon)
+    for _ in range(steps):
+        changed = changed.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model(changed), labels)
+        gradient = torch.autograd.grad(loss, changed)[0]
+        step = gradient.sign() if norm == "linf" else gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).reshape(-1, *[1] * (images.dim() - 1))
+        changed = changed + alpha * step
+    return project(changed, images, epsilon).detach()
 
 
 @wrong("You use the first gradient in every step")

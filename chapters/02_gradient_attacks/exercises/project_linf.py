@@ -61,7 +61,7 @@ def check(answer, random):
 
     largest = change.abs().amax()
     own = change.abs().flatten(1).amax(1).reshape(-1, 1, 1, 1)
-    suspect(is_this(changed), "These are the changed pictures as they came. Where is the limit?")
+    suspect(is_this(changed), "These are the changed pictures as they came. Where is the limit? (`x.clamp(...)` leaves x itself as it is: keep what it returns.)")
     suspect(is_this(images), "These are the images as they were: whatever was within the limit is lost, too.")
     cut = change.clamp(-epsilon, epsilon)
     suspect(any(is_this(x) for x in (cut, cut.clamp(0, 1), (changed.clamp(0, 1) - images).clamp(-epsilon, epsilon))),

@@ -96,6 +96,7 @@ class Plan:
         found = {name: [share.float().mean(1).tolist()] for name, share in shares.items()}
         found["average"] = [(hit & before).float().mean(2).mean(0).tolist()]
         found["strongest"] = [(hit & before).float().mean(2).amin(0).tolist()]
+        found["strongest, after only"] = [hit.float().mean(2).amin(0).tolist()]
         found["over right"] = [(worst.sum(1) / count).tolist()]
         found["success"] = [(1 - worst.sum(1) / count).tolist()]
         found["success of all"] = [((before & ~worst).float().mean(1)).tolist()]
@@ -124,6 +125,7 @@ def check(answer, random):
         suspect(close(robust, [round(plan.n * v) for v in m["right"]]), "These are numbers of images; return shares: divide each by its whole.")
         suspect(is_it("anew"), "At each budget you begin anew, and images recover. A budget of 4 levels allows all that 2 allow: who fell once stays lost.")
         suspect(is_it("average"), "You averaged over the attacks. An attacker does not toss a coin: an image is lost if any attack fools it.")
+        suspect(is_it("strongest, after only"), "You took the lowest of the attacks' shares. Another attack may fool images that this one leaves: follow each image by itself, from `right` on.")
         suspect(is_it("strongest"), "You took the attack that fools most images at that budget. Another may fool images that this one leaves: take the worst for each image by itself.")
         suspect(is_it("last") or is_it("anew, last"), "Only the last attack counts: what the others fooled is overwritten. Keep what is in `right` and narrow it down.")
         suspect(is_it("last alone"), "Each attack overwrites what was known: who was wrong untouched, whom the others fooled. Narrow `right` down, with `&`.")
@@ -193,6 +195,16 @@ def strongest(model, images, labels, attacks, epsilons):
     first = model(images).argmax(1) == labels
     least = [min((first & (model(attack(images, labels, epsilon)).argmax(1) == labels)).sum().item() for attack in attacks) for epsilon in epsilons]
     return [v / len(labels) for v in least], [1 - v / first.sum().item() for v in least]
+
+
+@wrong("the lowest of the attacks' shares")
+def least_share(model, images, labels, attacks, epsilons):
+    robust, success = [], []
+    for epsilon in epsilons:
+        shares = [(model(attack(images, labels, epsilon)).argmax(1) == labels).float().mean().item() for attack in attacks]
+        robust.append(min(shares))
+        success.append(1 - min(shares))
+    return robust, success
 
 
 @wrong("Only the last attack counts")

@@ -124,8 +124,8 @@ def check(answer, random):
     suspect(words["honest"] == "counting", "This figure is what the bench's own pictures give, and you call it miscounted. Recount: the share of all images in `theirs`.")
     suspect(words["round_off"] == "counting", "A figure off by less than 0.001 is rounded, not wrong.")
     suspect(words["lower"] not in ("counting",) and words["average"] == "counting", "A reported figure that is too low is miscounted as well: compare the difference without its sign, abs().")
-    suspect(words["mended"] == "counting" or words["after_only"] == "honest", "You recounted all that are right after the attack. Some were wrong before: `theirs` has those right before and after.")
     suspect(words["over_right"] == "honest" and words["average"] == "honest", "Here the figure is not the one that the pictures give, and you say nothing of it. Recount first.")
+    suspect(words["mended"] == "counting" or words["after_only"] == "honest", "You recounted all that are right after the attack. Some were wrong before: `theirs` has those right before and after.")
     suspect(words["both"] != "counting", "This bench miscounts and its attack does not move the pictures. The first that is true counts: ask about the counting first.")
     suspect(words["honest"] == "masked" or words["stronger"] == "masked", "These pictures differ from the images somewhere, and you call them untouched. "
             "A picture is untouched if all of its pixels are the same: `.flatten(1).all(1)`.")
@@ -172,6 +172,16 @@ def over_the_right(model, images, labels, reported, attacked, own):
     right, after, mine = (model(x).argmax(1) == labels for x in (images, attacked, own))
     if abs(reported - (right & after).sum().item() / right.sum().item()) > 0.001:
         return "counting"
+    if (right & after & (attacked == images).flatten(1).all(1)).any():
+        return "masked"
+    return "weak" if (right & mine).sum() < (right & after).sum() else "honest"
+
+
+@wrong("you say nothing of it")
+def never_returns_it(model, images, labels, reported, attacked, own):
+    right, after, mine = (model(x).argmax(1) == labels for x in (images, attacked, own))
+    if abs(reported - (right & after).float().mean().item()) > 0.001:
+        "counting"
     if (right & after & (attacked == images).flatten(1).all(1)).any():
         return "masked"
     return "weak" if (right & mine).sum() < (right & after).sum() else "honest"
