@@ -41,11 +41,13 @@ def count_queries(before, leads, budget):
 
 def ledger(random, plan, budget, late, bad):
     """Leads of images whose first success is planned. plan: first successes; late: beyond the budget; bad: misread before, of which most answers are fooled at once.
-    After the first success the lead may rise again."""
+    After the first success the lead may rise again. Exactly 0 is a success, too: the second and third image have no other; and one of the bad stood there."""
     width, rows, before = budget + 6, [], []
     for first in [*plan, *late, *[1] * bad]:
         row = random.tensor(width, low=0.1, high=2.0)
-        if first is not None:
+        if first in plan[1:3]:
+            row[first - 1] = 0.0
+        elif first is not None:
             row[first - 1] = -0.3
             # Some later answers fool, too, and the last one does not: neither "the last" nor "how many" is the first. Beyond the budget nothing is added.
             for k in range(first, min(width - 1, budget)):
@@ -58,6 +60,7 @@ def ledger(random, plan, budget, late, bad):
         before.append(1.0 + random.random())
     for k in range(len(rows) - bad, len(rows)):
         before[k] = -random.random() - 0.1
+    before[-1] = 0.0
     order = random.sample(range(len(rows)), len(rows))
     return torch.tensor([before[k] for k in order]), torch.stack([rows[k] for k in order])
 
@@ -67,16 +70,24 @@ def check(answer, random):
     seen = []
     for failures, bad in ((2, 2), (3, 3)):
         budget = random.choice([14, 15, 16])
-        plan = sorted(random.sample(range(3, budget - 3), 4)) + [budget - 2, budget - 1] + [budget - 1] * (failures - 2)
         late = [budget + 3] + [None] * (failures - 1)
-        plan = plan if (len(plan) + len(late)) % 2 else plan + [budget - 2]
-        before, leads = ledger(random, plan, budget, late, bad)
-        arguments = before, leads, budget
-        n, count = len(plan) + len(late), len(before)
+        while True:
+            plan = sorted(random.sample(range(3, budget - 3), 4)) + [budget - 2, budget] + [budget] * (failures - 2)
+            plan = plan if (len(plan) + len(late)) % 2 else plan + [budget - 2]
+            if 2 * sum(plan) % len(plan):           # the mean of the successes is no median of anything
+                break
+        n, count = len(plan) + len(late), len(plan) + len(late) + bad
         share = len(plan) / n
         everyone = sorted(plan + [math.inf] * len(late))
         median = everyone[(n - 1) // 2]
-        result = answer(*arguments)
+        while True:
+            before, leads = ledger(random, plan, budget, late, bad)
+            kept = leads[before > 0][:, :budget] <= 0
+            to_last = float(torch.where(kept.any(1), budget - kept.flip(1).int().argmax(1), math.inf).median())
+            number = float(torch.where(kept.any(1), kept.sum(1), math.inf).median())
+            if median not in (to_last, number):
+                break
+        result = answer(before, leads, budget)
         last = float((leads[before > 0][:, budget - 1] <= 0).float().mean())
         pair = type(result) in (tuple, list) and len(result) == 2 and all(type(x) in (int, float) for x in result)
         infinite = pair and result[1] == math.inf
@@ -93,6 +104,9 @@ def check(answer, random):
         suspect(close(got, (len(plan) + bad) / count, 1e-5), "You count images that the victim misread before anybody asked. Leave them out, above and below the line.")
         suspect(close(got, len(plan) / count, 1e-5), "You divide by all images. Those misread before cannot be fooled: divide by the others.")
         suspect(close(got, (len(plan) + 1) / n, 1e-5), "One image was fooled only after the budget was spent: look at the first `budget` answers.")
+        suspect(close(got, (len(plan) - 2) / n, 1e-5), "A lead of exactly 0 counts as fooled: the stub says at 0 *or* below.")
+        suspect(close(got, (len(plan) + 1) / (n + 1), 1e-5), "You count an image whose lead was exactly 0 before anybody asked. There the victim was wrong already, too.")
+        suspect(close(got, (len(plan) - failures + 1) / n, 1e-5), "The last query within the budget was lost: whoever is fooled by query number `budget` counts.")
         suspect(close(queries, median - 1), "Your count begins at 0: an image fooled by the first picture cost 1 query.")
         successes = sorted(rounded)
         suspect(close(queries, successes[(len(successes) - 1) // 2]) or close(queries, (successes[len(successes) // 2] + successes[(len(successes) - 1) // 2]) / 2),
@@ -101,11 +115,8 @@ def check(answer, random):
         suspect(close(queries, quick[(n - 1) // 2]), "Failures were counted as 1 query: `argmax` gives 0 where nothing is True.")
         suspect(close(queries, sum(min(p, budget) for p in everyone) / n, 1e-4), "That is a mean, with the budget in place of the failures. A median needs no such guess.")
         suspect(close(queries, sum(plan) / len(plan), 1e-4), "That is the mean over the successes: take the median over all that count.")
-        kept = leads[before > 0][:, :budget] <= 0
-        last = torch.where(kept.any(1), budget - kept.flip(1).int().argmax(1), math.inf).median()
-        suspect(close(queries, float(last)), "You counted up to the last success. The attacker stops at the first.")
-        number = torch.where(kept.any(1), kept.sum(1), math.inf).median()
-        suspect(close(queries, float(number)), "You counted how many answers were fooled. What counts is when the first one was.")
+        suspect(close(queries, to_last), "You counted up to the last success. The attacker stops at the first.")
+        suspect(close(queries, number), "You counted how many answers were fooled. What counts is when the first one was.")
         seen.append((got, queries, share, median))
     expect("the share fooled within the budget", all(close(got, share, 1e-5) for got, _, share, _ in seen), "The share is not right yet.", points=1,
            got=seen[0][0], expected=seen[0][2])
@@ -221,3 +232,21 @@ def swapped(before, leads, budget):
 def tensors(before, leads, budget):
     who, cost = bill(before, leads, budget)
     return who.float().mean(), cost.median()
+
+
+@wrong("A lead of exactly 0 counts as fooled")
+def below_zero_only(before, leads, budget):
+    who, cost = bill(before, torch.where(leads == 0, 1.0, leads), budget)
+    return who.float().mean().item(), cost.median().item()
+
+
+@wrong("whose lead was exactly 0 before anybody asked")
+def from_zero_up(before, leads, budget):
+    who, cost = bill(torch.where(before == 0, 1.0, before), leads, budget)
+    return who.float().mean().item(), cost.median().item()
+
+
+@wrong("The last query within the budget was lost")
+def one_short(before, leads, budget):
+    who, cost = bill(before, leads, budget - 1)
+    return who.float().mean().item(), cost.median().item()

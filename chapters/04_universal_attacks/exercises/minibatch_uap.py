@@ -61,12 +61,14 @@ def by_hand(model, images, epsilon, alpha, passes, batch, target, mistake=""):
         for some, aim in zip(x.split(batch), aims.split(batch)):
             some, aim = (x, aims) if mistake == "all" else (some, aim)
             moved = some + v
-            seen = moved if mistake == "no clip" else moved.clamp(0, 1)
+            seen = moved if mistake == "no clip" else some + v.clamp(0, 1) if mistake == "parenthesis" else moved.clamp(0, 1)
             if mistake == "answers now":
                 aim = (seen @ weight.T + bias).argmax(1)
             error = (seen @ weight.T + bias).softmax(1) - torch.nn.functional.one_hot(aim, len(weight))
             slopes = error @ weight
-            if mistake != "no clip":
+            if mistake == "parenthesis":
+                slopes = slopes * (v >= 0)
+            elif mistake != "no clip":
                 slopes = slopes * ((moved >= 0) & (moved <= 1))         # a clipped pixel has no slope
             slope = slopes.mean(0, keepdim=True)
             if (slope != 0).any():
@@ -75,7 +77,8 @@ def by_hand(model, images, epsilon, alpha, passes, batch, target, mistake=""):
             up = (target is None or mistake == "always up") and mistake != "down"
             step = (1 if up else -1) * (epsilon if mistake == "epsilon steps" else alpha) * step
             v = (step if mistake == "last step" else v + step)
-            v = v if mistake == "no projection" else v.clamp(0 if mistake == "brighter" else -epsilon, epsilon)
+            v = v if mistake in ("no projection", "at the end") else v.clamp(0 if mistake == "brighter" else -epsilon, epsilon)
+    v = v.clamp(-epsilon, epsilon) if mistake == "at the end" else v
     return v.reshape(images[:1].shape).float(), least
 
 
@@ -90,6 +93,8 @@ def check(answer, random):
         "last step": "You return the last step. Each step is added to the perturbation.",
         "answers now": "You took what the model says to the *perturbed* images. Once an image is fooled, that pushes it back: the aims are given.",
         "all": "Each of your steps asks about all images. A step takes its mini-batch: `some`, with `aim`.",
+        "at the end": "You cut to epsilon only once, when all steps are done. Do it after each: the next step begins at what was cut.",
+        "parenthesis": "You clipped the perturbation before you added it, so that nothing in it below 0 arrives. Add first, in parentheses, and clip the sum.",
         "brighter": "Your perturbation can only brighten: the ball reaches from -epsilon to epsilon. The picture is clipped to [0, 1], not the perturbation.",
     }
     for target in (None, random.choice([1, 2]), 0):
@@ -283,4 +288,26 @@ def only_brighter(model, images, epsilon, alpha, passes, batch, target=None):
         v = v.detach().requires_grad_(True)
         loss = functional.cross_entropy(model((images[k:k + batch] + v).clamp(0, 1)), aims[k:k + batch])
         v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(0, epsilon)
+    return v.detach()
+
+
+@wrong("only once, when all steps are done")
+def projects_at_the_end(model, images, epsilon, alpha, passes, batch, target=None):
+    aims, way = (model(images).argmax(1), 1) if target is None else (torch.full((len(images),), target), -1)
+    v = torch.zeros_like(images[:1])
+    for k in list(range(0, len(images), batch)) * passes:
+        v = v.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model((images[k:k + batch] + v).clamp(0, 1)), aims[k:k + batch])
+        v = v + way * alpha * torch.autograd.grad(loss, v)[0].sign()
+    return v.detach().clamp(-epsilon, epsilon)
+
+
+@wrong("Add first, in parentheses")
+def clips_before_adding(model, images, epsilon, alpha, passes, batch, target=None):
+    aims, way = (model(images).argmax(1), 1) if target is None else (torch.full((len(images),), target), -1)
+    v = torch.zeros_like(images[:1])
+    for k in list(range(0, len(images), batch)) * passes:
+        v = v.detach().requires_grad_(True)
+        loss = functional.cross_entropy(model(images[k:k + batch] + v.clamp(0, 1)), aims[k:k + batch])
+        v = (v + way * alpha * torch.autograd.grad(loss, v)[0].sign()).clamp(-epsilon, epsilon)
     return v.detach()
