@@ -57,7 +57,7 @@ def test_a_record_holds_figures_seeds_versions_and_the_scripts_hash(script):
     record = recorded(script)
     assert record["experiment"] == "tiny.sums" and record["title"] == "How far do random numbers go?" and record["seeds"] == [3, 4]
     assert record["figures"] == {"random": 0.238, "third": 0.3333, "by seed": {"3": [3, None, True], "4": [4, None, True]}}
-    assert set(record["versions"]) == {"python", "torch", "numpy"} and len(record["script_sha256"]) == 64 and record["seconds"] == 0
+    assert set(record["versions"]) == {"python", "torch", "numpy"} and len(record["script_sha256"]) == 64 and record["seconds"] in range(20)
     assert torch.get_num_threads() == 1
     text = script.with_suffix(".json").read_text(encoding="utf-8")
     assert text.endswith("}\n") and text == json.dumps(record, indent=1, sort_keys=True) + "\n"
@@ -175,7 +175,7 @@ def test_the_command_runs_them_and_says_what_it_does_not_know(script, capsys):
 def test_a_lesson_reads_the_record(script):
     run()
     record = data.experiment("tiny.sums")
-    assert record["figures"]["third"] == 0.3333 and record["seeds"] == [3, 4] and record["seconds"] == 0
+    assert record["figures"]["third"] == 0.3333 and record["seeds"] == [3, 4] and record["seconds"] in range(20)
 
 
 def test_without_a_setting_records_lie_beside_the_package(tmp_path, monkeypatch):

@@ -141,7 +141,7 @@ def test_the_readme_holds_the_scoreboard():
 
 def test_the_readmes_map_names_every_lesson_and_no_other():
     readme = (files.root() / "README.md").read_text(encoding="utf-8")
-    linked = re.findall(r"\[([^\]]+)\]\((chapters/\S+?\.ipynb)\) \((?:(.*?), )?(\d+) min\)", readme)
+    linked = re.findall(r"\[([^\]]+)\]\((chapters/\S+?\.ipynb)\) \((?:([^()]*), )?(\d+) min\)", readme)
     wanted = [(lesson.front["title"], lesson.notebook_path.relative_to(files.root()).as_posix(), ", ".join(lesson.front["systems"]), str(lesson.front["minutes"]))
               for lesson in LESSONS]
     assert linked == wanted
