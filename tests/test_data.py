@@ -122,7 +122,7 @@ def test_loading_takes_under_a_second_and_300_megabytes(name, variant):
 def test_data_stays_small():
     files = [path for path in data.FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 25_000_000 and max(path.stat().st_size for path in files) < 5_000_000
-    assert sum(path.stat().st_size for path in (data.FOLDER / "weights").iterdir()) < 2_000_000
+    assert sum(path.stat().st_size for path in (data.FOLDER / "weights").iterdir()) < 2_500_000
 
 
 def test_every_file_is_in_the_manifest_or_written_by_hand():
