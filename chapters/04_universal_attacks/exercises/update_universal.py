@@ -83,7 +83,8 @@ def check(answer, random):
         suspect(close(result, perturbation + change), "The sum is right, but it leaves the ball: project it, no entry beyond epsilon.")
         suspect(close(result, (perturbation + moved + change - image).clamp(-epsilon, epsilon)),
                 "The perturbation is in there twice. DeepFool's step is its result minus what you *asked* about, not minus the image.")
-        suspect(close(result, (moved + change - image).clamp(-epsilon, epsilon)),
+        whole = (moved + change - image).clamp(-epsilon, epsilon)
+        suspect(close(result, whole) and not close(whole, wanted),
                 "You took this image's whole change as the new perturbation. Where clipping at 0 or 1 cut it off, it is lost for all other patients: add the step to the perturbation.")
         suspect(any(close(result, one.clamp(-epsilon, epsilon), 1e-5) for one in (perturbation + moved + change, moved + change)),
                 "The picture itself is in your perturbation. DeepFool returns the whole picture, moved; what it *added* is that minus what you asked about.")

@@ -43,7 +43,8 @@ def check(answer, random):
         expect_like(result, b"")
 
         def both(x, y):
-            return bytes(a ^ b for a, b in zip(x, y))
+            n = min(len(x), len(y))
+            return (int.from_bytes(x[:n], "big") ^ int.from_bytes(y[:n], "big")).to_bytes(n, "big")
 
         suspect(result == both(first, second), "You returned first ^ second. The keystream is gone from it, but one image is still mixed with the other: you know one of them.")
         suspect(result == both(first, known), "That is the keystream itself, well found. One more XOR, with the other ciphertext.")
