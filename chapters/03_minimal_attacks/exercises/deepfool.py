@@ -269,8 +269,11 @@ def from_where_it_is(model, images, overshoot=0.02, extra=1e-4, steps=50):
 
 
 
-@wrong("is moved on as long as any other is not")
-def no_mask(model, images, overshoot=0.02, extra=1e-4, steps=50):
+def each_turn(turn, model, images, extra, steps, toward=lambda leads, here: (leads, each_slope(leads, here))):
+    """The scaffold of the answers below; turn(step, total, changed, inside) returns the new total and changed, before the cut to [0, 1].
+
+    toward(leads, here): the leads and slopes that nearest_boundary is given.
+    """
     own = model(images).argmax(1).detach()
     total, changed = torch.zeros_like(images), images.clone()
     for _ in range(steps):
@@ -280,239 +283,118 @@ def no_mask(model, images, overshoot=0.02, extra=1e-4, steps=50):
         if not inside.any():
             break
         others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
+        leads, slopes = toward(scores.gather(1, others) - scores.gather(1, own[:, None]), here)
+        total, changed = turn(nearest_boundary(leads.detach(), slopes, extra), total, changed, inside[:, None, None, None])
     return changed.detach()
+
+
+def each_slope(leads, here):
+    """The slope of each lead at each image."""
+    return torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
+
+
+@wrong("is moved on as long as any other is not")
+def no_mask(model, images, overshoot=0.02, extra=1e-4, steps=50):
+    def turn(step, total, changed, inside):
+        total = total + step
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("1 + overshoot is missing")
 def no_overshoot(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (images + total).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images + total).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("hand it on to nearest_boundary")
 def no_extra(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, 0.0)
-        total = total + step * inside[:, None, None, None]
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, 0.0, steps)
 
 
 @wrong("The overshoot counts twice")
 def twice(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + (1 + overshoot) * step * inside[:, None, None, None]
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + (1 + overshoot) * step * inside
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("a mean over the batch")
 def mean(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.mean(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps, lambda leads, here: (leads, each_slope(leads / len(leads), here)))
 
 
 @wrong("Take the slopes of *all* the other classes")
 def runner_up(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
+    def largest(leads, here):
         lead, _ = leads.max(1, keepdim=True)
-        slopes = torch.autograd.grad(lead.sum(), here)[0][:, None]
-        step = nearest_boundary(lead.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+        return lead, each_slope(lead, here)
+
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps, largest)
 
 
 @wrong("You walk away from every boundary")
 def away(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (images - total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images - total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("early steps count again and again")
 def to_the_moved(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (changed + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (changed + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("came back black")
 def masks_the_picture(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        total = total + nearest_boundary(leads.detach(), slopes, extra)
-        changed = inside[:, None, None, None] * (images + total * (1 + overshoot)).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step
+        return total, inside * (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("does `return` stand in the loop?")
 def returns_early(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = (images + total * (1 + overshoot)).clamp(0, 1)
-        return changed.detach()
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, (images + total * (1 + overshoot)).clamp(0, 1)
+    return each_turn(turn, model, images, extra, 1)
 
 
 @wrong("forgets the way so far")
 def restarts(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        changed = torch.where(inside[:, None, None, None], images + (1 + overshoot) * step, changed).clamp(0, 1)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        return total, torch.where(inside, images + (1 + overshoot) * step, changed).clamp(0, 1)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("pixels left [0, 1]")
 def no_box(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-        changed = images + total * (1 + overshoot)
-    return changed.detach()
+    def turn(step, total, changed, inside):
+        total = total + step * inside
+        return total, images + total * (1 + overshoot)
+    return each_turn(turn, model, images, extra, steps)
 
 
 @wrong("give `changed` its new value")
 def forgot(model, images, overshoot=0.02, extra=1e-4, steps=50):
-    own = model(images).argmax(1).detach()
-    total, changed = torch.zeros_like(images), images.clone()
-    for _ in range(steps):
-        here = changed.detach().requires_grad_(True)
-        scores = model(here)
-        inside = scores.argmax(1) == own
-        if not inside.any():
-            break
-        others = (own[:, None] + torch.arange(1, scores.shape[1])) % scores.shape[1]
-        leads = scores.gather(1, others) - scores.gather(1, own[:, None])
-        slopes = torch.stack([torch.autograd.grad(one.sum(), here, retain_graph=True)[0] for one in leads.T], 1)
-        step = nearest_boundary(leads.detach(), slopes, extra)
-        total = total + step * inside[:, None, None, None]
-    return changed.detach()
+    return each_turn(lambda step, total, changed, inside: (total + step * inside, changed), model, images, extra, steps)
 
 
 @wrong("a call into medcrypt_lab.attacks does not count")

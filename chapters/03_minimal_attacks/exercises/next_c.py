@@ -87,14 +87,15 @@ def check(answer, random):
 
     needed = 10 ** random.tensor(8, low=-2.5, high=1.5)
     state = torch.zeros(8), torch.full((8,), torch.inf), torch.full((8,), .1)
-    wanted = state
+    wanted, sound = state, []
     for _ in range(14):
         state, wanted = answer(state[2] >= needed, *state), by_hand(wanted[2] >= needed, *wanted)
         if isinstance(state, list):
             state = tuple(state)
-        sound = isinstance(state, tuple) and len(state) == 3 and all(torch.is_tensor(x) and x.shape == needed.shape and x.dtype == needed.dtype for x in state)
-        suspect(not sound, "With other values it returns something else than three tensors, (n,) each.")
-    expect("returns three tensors each time", True, "")
+        sound.append(isinstance(state, tuple) and len(state) == 3 and all(torch.is_tensor(x) and x.shape == needed.shape and x.dtype == needed.dtype for x in state))
+        if not sound[-1]:
+            break
+    expect("returns three tensors each time", all(sound), "With other values it returns something else than three tensors, (n,) each.")
     error = float((state[1] / needed - 1).abs().max())
     expect("finds each image's smallest c within 1 %", close(finite(state), finite(wanted), 1e-3) and error < .01,
            lambda: f"After 14 tries the smallest c that succeeds is still off by {100 * min(error, 1e6):.0f} %.", points=2)

@@ -58,12 +58,14 @@ def check(answer, random):
     expect_like(y, 1)
     expect("with 600 digits, and for a larger than n", number * y % large == 1 and 0 < y < large, "With numbers of 600 digits the product does not leave 1. "
            "Were all steps whole numbers (`//`, not `/`)?", points=1)
+    refused = []
     for b, m in ((6, 256), (n, n), (0, 17), (large * 3, large * 5)):
         how, common = refusal(lambda b=b, m=m: answer(b, m)), math.gcd(b, m)
+        refused.append(how)
         suspect(how is None, f"{short(b)} and {short(m)} have the common divisor {short(common)}: whatever multiple of the one you take, modulo the other it is "
                              "a multiple of that again, never 1. There is no inverse: raise a ValueError.")
-        suspect(how != "ValueError", f"Where there is no inverse your code ended with {how}. Raise a ValueError.")
-    expect("refused where there is a common divisor", True, "", points=1)
+    expect("refused where there is a common divisor", set(refused) == {"ValueError"},
+           lambda: f"Where there is no inverse your code ended with {next(how for how in refused if how != 'ValueError')}. Raise a ValueError.", points=1)
 
 
 @right

@@ -150,9 +150,8 @@ def check(answer, random):
         how = refusal(lambda f=forged, k=with_key, h=expecting: given_out.append(answer.open_image(k, f, h, (6, 8))))
         suspect(given_out and given_out[0] is None, "Forged bytes came and your function returned None: whoever called it goes on as if nothing had happened. Let the ValueError through.")
         suspect(how is None, otherwise)
-        expect(f"refuses {words}", how == "ValueError", f"{words.capitalize()} was refused by a {how}, which the caller does not expect: check what you were given before you use it, "
+        expect(f"refuses {words}", how == "ValueError", points=4 * (words == attempts[-1][0]), otherwise=f"{words.capitalize()} was refused by a {how}, which the caller does not expect: check what you were given before you use it, "
                "and raise a ValueError.")
-    expect("and nothing else goes through", True, "", points=4)
 
 
 @right
