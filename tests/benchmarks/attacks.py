@@ -8,10 +8,12 @@ A row: success on the images that were right | median L2 of these, failures bein
 Each part runs in a process of its own; of JSMA's the peak memory, torch included, is printed. UAPs are made on training images and judged on test images.
 """
 import resource
+import runpy
 import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import torch
 import torchattacks
@@ -21,30 +23,9 @@ from medcrypt_lab import attacks, data, models
 warnings.filterwarnings("ignore")
 
 
-class Counted(torch.nn.Module):
-    """The network, and how many images went through it forward and backward."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model, self.forward_passes, self.backward_passes = model, 0, 0
-
-    def forward(self, images):
-        self.forward_passes += len(images)
-        logits = self.model(images)
-        if logits.requires_grad:
-            logits.register_hook(self.count)
-        return logits
-
-    def count(self, gradient):
-        self.backward_passes += len(gradient)
-
-
-def four_classes(split):
-    """Images and labels 0 to 3: the class, plus 2 for every second image, whose left half is turned into its negative."""
-    turned = torch.arange(len(split)) % 2 == 0
-    images = split.images.clone()
-    images[turned, :, :, :32] = 1 - images[turned, :, :, :32]
-    return data.Split(images, split.labels + 2 * turned, {}, split.patients, ("normal", "pneumonia", "normal, turned", "pneumonia, turned"), "")
+# The four classes, the network that learns them, and the count of passes are those of a lesson's experiment.
+lesson = runpy.run_path(str(Path(__file__).parents[2] / "chapters" / "03_minimal_attacks" / "experiments" / "distances.py"))
+Counted, four_classes, four_class_network = (lesson[name] for name in ("Counted", "four_classes", "four_class_network"))
 
 
 def problem(classes):
@@ -52,12 +33,7 @@ def problem(classes):
     if classes == 2:
         split, model = data.load("chest", "test", limit=100), models.get("small_cnn", "chest")
     else:
-        split = four_classes(data.load("chest", "test", limit=100))
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = models.make("small_cnn", classes=4)
-        models.train(model, four_classes(data.load("chest", "train")), epochs=8)
-        model.requires_grad_(False)
+        split, model = four_classes(data.load("chest", "test", limit=100)), four_class_network(0)
     return model, split.images, split.labels
 
 
