@@ -38,7 +38,10 @@ def check(answer, random):
     """Knuth, The Art of Computer Programming 2, section 4.5.2, algorithm X; a * x = 1 is the whole oracle."""
     n = random.choice([211, 307, 401, 503, 607, 701, 809, 907])
     a = next(x for x in random.sample(range(2, n), n - 2) if math.gcd(x, n) == 1 and pow(x, -1, n) != x and pow(x, -1, n) not in (1, n - 1))
-    x = answer(a, n)
+    found = []
+    suspect(refusal(lambda: found.append(answer(a, n))) == "ValueError", f"{a} and {n} have no common divisor, and you raised ValueError: `rest` never came to 1. "
+            "Do both numbers of a pair take their step at once? `a = b` on one line and `b = a - ...` on the next is something else than `a, b = b, a - ...`.")
+    x = found[0] if found else answer(a, n)         # of any other error the card says what and where
     suspect(isinstance(x, float), f"That is a fraction, {a} has {1 / a:.4f} only among those. Among 0 to {n - 1} the inverse is a whole number.")
     suspect(isinstance(x, tuple), "You returned several numbers: the inverse alone is asked for.")
     expect_like(x, 1)
@@ -146,6 +149,22 @@ def with_floats(a, n):
 def divides_by_zero(a, n):
     divisor, x = euclid_of(a, n)
     return x % n if divisor == 1 else 1 // (divisor - divisor)
+
+
+@wrong("take their step at once")
+def one_after_the_other(a, n):
+    rest, next_rest, times, next_times = n, a % n, 0, 1
+    for _ in range(10000):
+        if not next_rest:
+            break
+        whole = rest // next_rest
+        rest = next_rest
+        next_rest = rest - whole * next_rest
+        times = next_times
+        next_times = times - whole * next_times
+    if rest != 1:
+        raise ValueError("no inverse")
+    return times % n
 
 
 @wrong("You returned several numbers")
