@@ -213,107 +213,62 @@ def by_threshold(image, find, slope, share=0.2):
     return best
 
 
-@wrong("The second round freezes the pixels that the first one froze")
-def frozen_again(image, find, slope, share=0.2):
+def each_round(rank, image, find, share, places=lambda row, count: row.argsort()[:count]):
+    """The scaffold of the answers below; rank(best, free) -> what the pixels are ranked by, places(row, count) -> which of them are frozen."""
     free = torch.ones_like(image, dtype=torch.bool)
     best, changed = image, find(free, image)
     while changed is not None:
         best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs() * slope(best).abs()
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
+        free.view(-1)[places(rank(best, free).flatten(), count)] = False
         changed = find(free, best)
     return best
+
+
+def spared(matters, free):
+    """Infinity for the frozen, so that none is frozen twice."""
+    return matters.masked_fill(~free, torch.inf)
+
+
+@wrong("The second round freezes the pixels that the first one froze")
+def frozen_again(image, find, slope, share=0.2):
+    return each_round(lambda best, free: (best - image).abs() * slope(best).abs(), image, find, share)
 
 
 @wrong("You freeze the pixels that matter most")
 def the_most(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs() * slope(best).abs()
-        matters[~free] = 0
-        free.view(-1)[matters.flatten().argsort(descending=True)[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: ((best - image).abs() * slope(best).abs()).masked_fill(~free, 0), image, find, share,
+                      lambda row, count: row.argsort(descending=True)[:count])
 
 
 @wrong("You multiply the slope by the picture itself")
 def the_picture_itself(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = best.abs() * slope(best).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared(best.abs() * slope(best).abs(), free), image, find, share)
 
 
 @wrong("You never asked for the slope")
 def only_the_change(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared((best - image).abs(), free), image, find, share)
 
 
 @wrong("You rank by the slope alone")
 def only_the_slope(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = slope(best).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared(slope(best).abs(), free), image, find, share)
 
 
 @wrong("You multiply with a sign left on")
 def signs_left_on(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image) * slope(best)
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared((best - image) * slope(best), free), image, find, share)
 
 
 @wrong("Did infinity go to the free pixels?")
 def infinity_misplaced(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs() * slope(best).abs()
-        matters[free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: ((best - image).abs() * slope(best).abs()).masked_fill(free, torch.inf), image, find, share)
 
 
 @wrong("the wrong side of the cut")
 def wrong_side(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs() * slope(best).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[count:]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared((best - image).abs() * slope(best).abs(), free), image, find, share,
+                      lambda row, count: row.argsort()[count:])
 
 
 @wrong("You sorted each row of the picture by itself")
@@ -331,28 +286,12 @@ def not_flattened(image, find, slope, share=0.2):
 
 @wrong("You took the slope at the image")
 def slope_at_the_image(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best, count = changed, max(1, int(share * free.sum()))
-        matters = (best - image).abs() * slope(image).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.flatten().argsort()[:count]] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared((best - image).abs() * slope(image).abs(), free), image, find, share)
 
 
 @wrong("You freeze one pixel a round")
 def one_a_round(image, find, slope, share=0.2):
-    free = torch.ones_like(image, dtype=torch.bool)
-    best, changed = image, find(free, image)
-    while changed is not None:
-        best = changed
-        matters = (best - image).abs() * slope(best).abs()
-        matters[~free] = torch.inf
-        free.view(-1)[matters.argmin()] = False
-        changed = find(free, best)
-    return best
+    return each_round(lambda best, free: spared((best - image).abs() * slope(best).abs(), free), image, find, share, lambda row, count: row.argmin())
 
 
 @wrong("A frozen pixel became free again")

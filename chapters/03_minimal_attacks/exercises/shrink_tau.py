@@ -216,87 +216,47 @@ def over_a_mask(image, find, smallest=1e-4, shrink=0.9):
     return best
 
 
-@wrong("multiply by `shrink`")
-def not_shrunk(image, find, smallest=1e-4, shrink=0.9):
+def each_search(limit, image, find, smallest):
+    """The scaffold of the answers below; limit(tau, best, changed) -> the next tau, best still being the picture before."""
     tau, best = 1.0, image
     for _ in range(100):
         changed = find(tau, best)
         if changed is None:
             break
-        best = changed
-        tau = float((best - image).abs().max())
+        tau, best = limit(tau, best, changed), changed
         if tau < smallest:
             break
     return best
+
+
+@wrong("multiply by `shrink`")
+def not_shrunk(image, find, smallest=1e-4, shrink=0.9):
+    return each_search(lambda tau, best, changed: float((changed - image).abs().max()), image, find, smallest)
 
 
 @wrong("You shrink the old limit")
 def the_old_limit(image, find, smallest=1e-4, shrink=0.9):
-    tau, best = 1.0, image
-    for _ in range(100):
-        changed = find(tau, best)
-        if changed is None:
-            break
-        best = changed
-        tau *= shrink
-        if tau < smallest:
-            break
-    return best
+    return each_search(lambda tau, best, changed: shrink * tau, image, find, smallest)
 
 
 @wrong("You took the largest change upward")
 def upward_only(image, find, smallest=1e-4, shrink=0.9):
-    tau, best = 1.0, image
-    for _ in range(100):
-        changed = find(tau, best)
-        if changed is None:
-            break
-        best = changed
-        tau = shrink * (best - image).max().item()
-        if tau < smallest:
-            break
-    return best
+    return each_search(lambda tau, best, changed: shrink * (changed - image).max().item(), image, find, smallest)
 
 
 @wrong("You took the largest value of the picture")
 def of_the_picture(image, find, smallest=1e-4, shrink=0.9):
-    tau, best = 1.0, image
-    for _ in range(100):
-        changed = find(tau, best)
-        if changed is None:
-            break
-        best, tau = changed, shrink * float(changed.abs().max())
-        if tau < smallest:
-            break
-    return best
+    return each_search(lambda tau, best, changed: shrink * float(changed.abs().max()), image, find, smallest)
 
 
 @wrong("L-infinity is its largest entry")
 def by_length(image, find, smallest=1e-4, shrink=0.9):
-    tau, best = 1.0, image
-    for _ in range(100):
-        changed = find(tau, best)
-        if changed is None:
-            break
-        best = changed
-        tau = shrink * float((best - image).norm())
-        if tau < smallest:
-            break
-    return best
+    return each_search(lambda tau, best, changed: shrink * float((changed - image).norm()), image, find, smallest)
 
 
 @wrong("Measure it from the image")
 def since_the_last(image, find, smallest=1e-4, shrink=0.9):
-    tau, best = 1.0, image
-    for _ in range(100):
-        changed = find(tau, best)
-        if changed is None:
-            break
-        tau = shrink * float((changed - best).abs().max())
-        best = changed
-        if tau < smallest:
-            break
-    return best
+    return each_search(lambda tau, best, changed: shrink * float((changed - best).abs().max()), image, find, smallest)
 
 
 @wrong("You return what the failed search returned")
