@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from medcrypt_lab.authoring import build, execution, lessons
-from medcrypt_lab.exercises.source import AuthorError
+from medcrypt_lab.exercises.source import AuthorError, ExerciseText
 from tests import tiny
 
 DOUBLE = tiny.EXERCISES["double"]
@@ -174,6 +174,14 @@ def test_check_names_a_notebook_that_is_not_what_its_source_gives(copy_of_built)
     assert "never built" in build.stale()[0]
     (copy_of_built / "9_stray.ipynb").write_text("{}")
     assert "9_stray.ipynb has no source" in build.stale()[1]
+
+
+def test_check_names_a_notebook_whose_cards_give_other_hints(copy_of_built):
+    path = next((copy_of_built / "exercises").glob("*.py"))
+    hint = ExerciseText(path).settings["hints"][0]
+    path.write_text(path.read_text().replace(hint, "Another hint."))
+    sentence, = build.stale()
+    assert "1_tiny.ipynb stores a card with other hints than" in sentence and path.stem in sentence
 
 
 def test_check_runs_and_imports_nothing(copy_of_built):

@@ -61,14 +61,18 @@ def stale(names=()):
     lessons.check_course(every)
     sentences = []
     for lesson in chosen(names):
-        path, wanted = lesson.notebook_path, skeleton(lessons.notebook(lesson)[0])
+        book, exercises = lessons.notebook(lesson)
+        path, wanted = lesson.notebook_path, skeleton(book)
         if not path.exists():
             sentences.append(f"{path.name} was never built: medcrypt build {path.stem}")
             continue
-        stored = skeleton(nbformat.read(path, 4))
+        old = nbformat.read(path, 4)
+        stored, cards = skeleton(old), {c.id: "".join(o.get("data", {}).get("text/html", "") for o in c.get("outputs", ())) for c in old.cells}
         if wanted != stored:
             different = next((w[0] for w, s in zip(wanted, stored) if w != s), "the number of cells")
             sentences.append(f"{path.name} is not what lessons/{lesson.path.name} gives (first difference: {different}): medcrypt build {path.stem}")
+        elif late := [some.id for some in exercises if any(card.marked(hint) not in cards["ex-" + some.name] for hint in some.settings["hints"])]:
+            sentences.append(f"{path.name} stores a card with other hints than {', '.join(late)} gives: medcrypt build {path.stem}")
     shipped = {lesson.notebook_path for lesson in every}
     for path in sorted(set((files.root() / "chapters").glob("[0-9][0-9]_*/*.ipynb")) - shipped):
         sentences.append(f"{path.name} has no source in lessons/: write one or remove the notebook.")
