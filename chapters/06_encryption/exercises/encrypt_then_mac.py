@@ -9,7 +9,7 @@ from Crypto.Util.Padding import pad
 from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
 functions = ("encrypt_then_mac", "verify_then_decrypt")
-points, minutes, difficulty = 6, 14, 3
+points, minutes, difficulty = 6, 12, 3
 hints = [
     "What may the wire change without being noticed? Nothing: so the tag covers all that is sent before it. And the receiver does first what the sender did last.",
     "Sealing: a fresh IV, CBC under cipher_key, then the tag of `head + iv + ciphertext` under mac_key. Opening: split off the last 32 bytes, compute the tag of the rest, "

@@ -3,7 +3,7 @@ from Crypto.Cipher import AES
 
 from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
-points, minutes, difficulty = 4, 8, 2
+points, minutes, difficulty = 4, 7, 2
 without = ["Crypto", "cryptography"]
 hints = [
     "The last byte says how many there are. Which values can an honest last byte have? And what do the bytes before it look like?",
