@@ -73,29 +73,31 @@ class Server:
         return 0 < last[15] <= 16 and len(set(last[16 - last[15]:])) == 1
 
 
-def blocks(random):
-    """(words, points, what is behind the block, the block before it). In the second and third a guess at the last place gives 02 02 by accident before
-    the right one comes: for an answer that begins with zeros or with `previous`, counting upward (the second) or downward (the third)."""
-    begin = bytearray(random.randrange(256) for _ in range(16))
-    while True:                                                 # no accident here, and not too many questions
+def ordinary(random):
+    """(what is behind a block, the block before it): no accident, not too many questions, and at places 3 and 5 the guess must be 0 and 255."""
+    previous = bytes(random.randrange(256) for _ in range(16))
+    while True:
         behind = bytearray(random.randrange(1, 256) for _ in range(16))
-        behind[3], behind[5] = 13, 11 ^ 255                     # the guess must be 0 there, and 255
-        guesses = [b ^ 16 - k for k, b in enumerate(behind)]
-        if behind[14] not in (2, begin[14] ^ 2) and 1800 < sum(guesses) < 2200:
-            break
-    yield "a block", 2, behind, begin
-    for words, worth, bit in (("a block that ends in 02 02", 2, 2), ("another with an accident in its way", 2, 0)):
-        before = bytearray(random.randrange(128) for _ in range(14)) + bytes([0, random.randrange(64) & 0xFD])
-        behind = bytearray(random.randrange(128) for _ in range(14)) + bytes([2, 0])
-        behind[15] = 2 ^ before[15] if bit else random.randrange(64) & 0xFD
-        yield words, worth, behind, before
+        behind[3], behind[5] = 13, 11 ^ 255
+        if behind[14] not in (2, previous[14] ^ 2) and 1800 < sum(b ^ 16 - k for k, b in enumerate(behind)) < 2200:
+            return behind, previous
+
+
+def with_accident(random, begin, upward):
+    """The same, but a guess at the last place gives 02 02 before another gives 01, for an answer that begins with byte 14 as `begin` or as `previous` has it,
+    and counts upward (then the text really ends in 02 02) or downward."""
+    previous, behind = (bytearray(random.randrange(128) for _ in range(14)) for _ in range(2))
+    previous += bytes([begin, random.randrange(64) & 0xFD])
+    behind += bytes([2 ^ begin, 2 ^ previous[15] if upward else random.randrange(64) & 0xFD])
+    return behind, bytes(previous)
 
 
 def check(answer, random):
     """Vaudenay 2002. The flag is the text behind a fresh block; the answer has an oracle for one key, and no key."""
-    calls = []
-    for words, worth, behind, previous in blocks(random):
-        server, previous = Server(random), bytes(previous)
+    begin, questions = 0, 0
+    for words, worth in (("a block", 2), ("a block that ends in 02 02", 2), ("another with an accident in its way", 2)):
+        behind, previous = with_accident(random, begin, "02" in words) if questions else ordinary(random)
+        server = Server(random)
         current = server.block(behind)
         text = bytes(a ^ b for a, b in zip(behind, previous))
         result = answer(server, previous, current)
@@ -115,8 +117,9 @@ def check(answer, random):
                 "Byte 15 of a block came out off by 3: the oracle said yes to 02 02, not to 01. By accident the byte before was already a 2. When the last place gives a yes, "
                 "change byte 14 of the forged block and ask again: if the yes stays, it was 01.")
         expect(f"{words}, from nothing but yes and no", result == text, lambda: f"{sum(a == b for a, b in zip(result, text))} of 16 bytes are those behind the block.", points=worth)
-        calls.append(len(asked))
-    score("questions a byte", round(sum(calls) / 16 / len(calls)), "calls", better="smaller")
+        if not questions:
+            questions, begin = len(asked), 0 if asked[0][14] == previous[14] else asked[0][14]
+    score("questions for the first block", questions, better="smaller")
 
 
 def expect_all(result, text, behind, previous):
