@@ -12,7 +12,7 @@ hints = [
     "`forged = bytearray(16)`; `for k in range(place + 1, 16): forged[k] = behind[k] ^ value`; `for guess in range(256): forged[place] = guess`; `if oracle(bytes(forged) + current)`: "
     "at place 15 flip `forged[14] ^= 1`, ask again, flip back; then keep `guess ^ value` and `break`. The text is `behind` XOR `previous`.",
 ]
-after = ("No key, no weakness of AES: one bit of answer a question. It need not be a message, either. A server that takes a little longer where the padding is right says the same "
+after = ("No key, no weakness of AES: one bit of answer a question. It need not be said in words, either: a server that takes a little longer where the padding is right says the same "
          "(Canvel and others got a mail password out of TLS by such times, 2003).")
 
 BUDGET = 5_000
@@ -63,6 +63,7 @@ class Server:
         return self.ecb.encrypt(bytes(behind))
 
     def __call__(self, data):
+        data = bytes(data) if isinstance(data, bytearray) else data
         if not isinstance(data, bytes) or len(data) != 32:
             self.odd = data
             return False
