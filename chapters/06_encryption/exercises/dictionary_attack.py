@@ -59,7 +59,7 @@ def check(answer, random):
         suspect(result == [text for text in texts if text in wanted], "You returned the candidates that were found, in the order of the candidates: nobody can tell which patient is which. "
                 "Go through `published`.")
         suspect(result == [text for text in truth if text is not None], "You left out the hashes that are behind no candidate: from there on every entry belongs to another patient. None stands for them.")
-        suspect(len(result) == patients and all(x is None for x in result), "Nothing was found. Is your dict the wrong way around? From the hash to the candidate.")
+        suspect(len(result) == patients and all(x is None for x in result), "Nothing was found. Your dict should lead from a hash, the very bytes that `digest` gives, to its candidate.")
         suspect(len(result) == patients and all(type(x) is int or x is None for x in result), "Those are places in a list, not candidates.")
         suspect(len(result) == patients and all(a == b or (b is None and not a) for a, b in zip(result, truth)) and result != truth,
                 "Where no candidate has the hash, None is asked for: an empty text could be mistaken for a find.")
@@ -113,7 +113,7 @@ def not_there(published, candidates, digest):
     return [table[each] for each in published]
 
 
-@wrong("From the hash to the candidate")
+@wrong("Your dict should lead from a hash")
 def wrong_way_around(published, candidates, digest):
     table = {text: digest(text) for text in candidates}
     return [table.get(each) for each in published]

@@ -94,9 +94,10 @@ def check(answer, random):
             asked.append((claimed, its_tag))
             return type(claimed) is type(its_tag) is bytes and hashlib.sha256(key + claimed).digest() == its_tag
 
-        odd = []
+        odd, fed = [], []
 
         def compress(state, block):
+            fed.append(block if type(block) is bytes else b"")
             if type(block) is bytes and len(block) != 64:       # told below, in better words than an error's
                 odd.append(block)
                 return state
@@ -115,12 +116,14 @@ def check(answer, random):
         suspect(not valid and record + extra in records, "You asked for record + extra. Between them the server's hash has seen the padding of key and record; without it the state is another. The glue belongs into the record.")
         suspect(not valid and record + tail(len(record)) + extra in records, "Your glue is the padding of the record alone. The server hashed the key before it: count key_length, too.")
         suspect(not valid and forged + tail(len(key) + len(forged)) in records, "You sent the last padding along. The server appends it itself: feed it into compress, but leave it out of the record.")
+        suspect(not valid and any(block.startswith(record[:8]) for block in fed), "You fed the record in again. It is in the tag already: only what comes after the glue goes in.")
+        suspect(not valid and any(block.startswith(b"\x80") for block in fed), "You fed the glue in again. It is in the tag already: the server's hash ended with it.")
+        suspect(any(block and len(block) % 64 == 0 for block in odd), lambda: f"You fed compress {max(map(len, odd))} bytes at once. It takes 64 at a time; what comes out goes in with the next 64.")
         suspect(any(block and block in extra for block in odd), lambda: f"You fed compress {len(odd[0])} bytes of `extra`, without padding. It takes 64: after `extra` comes the padding of all that was hashed.")
         suspect(odd, lambda: f"You fed compress {len(odd[0])} bytes; it takes 64. `extra` and the last padding fill whole blocks if that padding counts all that was hashed: key, record, glue and extra.")
         suspect(tag in tags, "The record is right, but you sent the old tag with it. Feed `extra` and a padding into compress, beginning with the old tag.")
         suspect(run(tag, extra + tail(len(extra))) in tags, "The last padding holds the length of `extra` alone. The server counts the key, the record and the glue before it, too.")
         suspect(run(START, whole) in tags or hashlib.sha256(extra).digest() in tags, "You began with SHA-256's starting state. The point is to go on where the server stopped: the tag is the state.")
-        suspect(run(tag, glue + whole) in tags, "You fed the glue in again. It is in the tag already: the server's hash ended with it.")
         suspect(len(whole) > 64 and one_block(tag, whole[-64:]) in tags, "Each block began from the old tag: only the last one counts. The state that comes out goes into the next block.")
         suspect(len(whole) > 64 and one_block(tag, whole[:64]) in tags, "`extra` and its padding are more than one block here, and you fed in the first only.")
         suspect(tags and hashlib.sha256(key + forged).digest() not in tags,
@@ -225,6 +228,26 @@ def no_last_padding(record, tag, extra, accepts, compress):
     for key_length in range(8, 41):
         longer = record + sha256_padding(key_length + len(record)) + extra
         state = compress(tag, extra)
+        if accepts(longer, state):
+            return longer, state
+
+
+@wrong("64 at a time")
+def all_at_once(record, tag, extra, accepts, compress):
+    for key_length in range(8, 41):
+        longer = record + sha256_padding(key_length + len(record)) + extra
+        state = compress(tag, extra + sha256_padding(key_length + len(longer)))
+        if accepts(longer, state):
+            return longer, state
+
+
+@wrong("You fed the record in again")
+def everything_again(record, tag, extra, accepts, compress):
+    for key_length in range(8, 41):
+        longer = record + sha256_padding(key_length + len(record)) + extra
+        state, feed = tag, longer + sha256_padding(key_length + len(longer))
+        while feed:
+            state, feed = compress(state, feed[:64]), feed[64:]
         if accepts(longer, state):
             return longer, state
 

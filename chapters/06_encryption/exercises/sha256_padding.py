@@ -1,7 +1,7 @@
 """What SHA-256 appends to a message before it is cut into blocks."""
 import struct
 
-from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
 points, minutes, difficulty = 3, 8, 2
 hints = [
@@ -39,7 +39,7 @@ def check(answer, random):
     result = answer(3)
     suspect(isinstance(result, str), "That is text; bytes are asked for.")
     expect_like(result, b"")
-    suspect(result[:1] in (b"\x01", b"1", b"\0"), lambda: f"The first byte is {result[0]}. A single bit 1 and seven bits 0 are 0b10000000, the byte 128: `b\"\\x80\"`.")
+    suspect(result[:1] not in (b"", b"\x80"), lambda: f"The first byte is {result[0]}. A single bit 1 and seven bits 0 are 0b10000000, the byte 128: `b\"\\x80\"`.")
     suspect(result[-8:] == struct.pack(">Q", 3) or result[-4:] == struct.pack(">I", 3), "The length at the end is in bytes; SHA-256 counts bits.")
     suspect(result[-8:] == struct.pack("<Q", 24), "The length stands with its small end first; \"big\" is asked for.")
     suspect(len(result) == 57 or len(result) == 61 and result[-4:] == struct.pack(">I", 24) and result != slowly(3), "The length takes eight bytes, not four: messages may be long.")
@@ -48,21 +48,29 @@ def check(answer, random):
     expect("FIPS 180-4's example, a message of 3 bytes", result == slowly(3), lambda: f"Expected 61 bytes that end in 24; yours are {len(result)} and end in {result[-1]}."
            if result else "There is no padding at all.")
     for length in [*random.sample(range(4, 55), 12), 55, 119, 64, 128, 0, *random.sample(range(56, 64), 4), 63, 127, *random.sample(range(65, 1000), 8)]:
-        result = answer(length)
+        got, rest = [], length % 64
+        how = refusal(lambda n=length: got.append(answer(n)))
+        suspect(how and rest > 55, f"For {length} bytes it stops with a {how}. {rest} bytes stand in the last block, and nine more do not fit: then a second block is filled, and the zeros "
+                "are never fewer than none.")
+        result = answer(length) if how else got[0]
         expect_like(result, b"")
-        rest, whole = length % 64, (length + len(result)) % 64 == 0
+        whole = (length + len(result)) % 64 == 0
         suspect(rest == 0 and result == b"", f"For {length} bytes, whole blocks, you append nothing. Then 55 bytes and their padding written out, 64 bytes, would have the same hash as the 55: "
                 "the padding always comes.")
         suspect(rest == 55 and len(result) == 73, f"For {length} bytes nine more fill the block exactly; you began another one. No zeros at all is right here.")
         suspect(rest > 55 and len(result) == 9, f"For {length} bytes your padding has no zeros, and the end of the block falls into the length. It needs a second block.")
         suspect(not whole, f"{length} bytes and your padding are {length + len(result)}: no multiple of 64.")
         suspect(len(result) > 72, f"For {length} bytes you append {len(result)}: a block too many.")
-        expect("fills whole blocks, for any length", result == slowly(length), f"For {length} bytes it is not what the standard says.", points=int(length == 64))
+        right_so_far = result == slowly(length)
+        if not right_so_far:
+            break
+    expect("fills whole blocks, for any length", right_so_far, f"For {length} bytes it is not what the standard says.", points=1)
     for length in [random.randrange(2**k, 2**(k + 1)) for k in (13, 20, 29, 30, 40)]:
         result = answer(length)
         expect_like(result, b"")
         suspect(result[-4:] == slowly(length)[-4:] and result != slowly(length) and length >= 2**29, "For messages of 512 megabytes and more the bits do not fit into four bytes.")
-        expect("long messages", result == slowly(length), f"For {length} bytes it is not what the standard says.", points=2 * (length >= 2**40))
+        right_so_far = right_so_far and result == slowly(length)
+    expect("long messages", right_so_far, "For a message of a megabyte or more it is not what the standard says.", points=2)
 
 
 @right
@@ -100,7 +108,7 @@ def no_second_block(length):
     return b"\x80" + bytes(max(0, 55 - length % 64)) + (8 * length).to_bytes(8, "big")
 
 
-@wrong("negative count")
+@wrong("the zeros are never fewer than none")
 def negative(length):
     return b"\x80" + bytes(55 - length % 64) + (8 * length).to_bytes(8, "big")
 
