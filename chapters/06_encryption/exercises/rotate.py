@@ -19,7 +19,7 @@ def rotate(archive, old, new, keys):
 
     archive: list of {"sealed": bytes, "wraps": {id: bytes}}; it stays as
     it is until the new one is safe. Some records have no wrap for old.
-    old, new: key ids. keys: dict, id -> AES key, with both of them.
+    old, new: key ids. keys: dict, id -> AES key; both are in it.
     In what you return, old has no wrap left, and all else still works.
     Raises ValueError where a wrap does not fit: unseal does that.
     AES.new(key, AES.MODE_KW) has seal and unseal, each used only once.
@@ -74,7 +74,10 @@ def check(answer, random):
     keys = {name: random.bytes(16) for name in names}
     old, new, partner, store = names
     archive, data_keys = made_archive(random, keys, [(old, partner), (partner,), (partner, old, store), (old,)])
-    rotated = answer(archive, old, new, keys)
+    found = []
+    suspect(refusal(lambda: found.append(answer(archive, old, new, keys))) == "KeyError", "You raised KeyError: record 2 has no wrap for the old id, and that is no mistake. "
+            "Not every image was wrapped for the clinic; such a record goes over as it is.")
+    rotated = found[0] if found else answer(archive, old, new, keys)
     suspect(isinstance(rotated, list) and len(rotated) != len(archive), lambda: f"{len(archive)} records went in, {len(rotated)} came out. Records without a wrap for the old key stay in the archive, too.")
     expect_like(rotated, archive)
     for record, before, data_key, number in zip(rotated, archive, data_keys, range(1, 5)):
@@ -205,7 +208,7 @@ def drops_the_others(archive, old, new, keys):
     return rotated
 
 
-@wrong("KeyError")
+@wrong("You raised KeyError")
 def expects_it_everywhere(archive, old, new, keys):
     rotated = []
     for record in archive:

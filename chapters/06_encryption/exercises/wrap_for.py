@@ -14,7 +14,7 @@ hints = [
     "`for key_id, key in recipients.items():`, then `wraps[key_id] = ...` in two branches. In `unwrap`: `if key_id not in wraps: raise ValueError(...)`, then two branches that return.",
 ]
 after = ("Whoever wrapped with RSA cannot undo it: the public key only locks. So a scanner may seal for a clinic and keep nothing worth stealing. "
-         "And nothing in a wrap says who made it: anybody may wrap a key of their own for you.")
+         "And nothing in a wrap of RSA says who made it: anybody may wrap a key of their own for you.")
 
 
 def wrap_for(data_key, recipients):
@@ -113,7 +113,10 @@ def check(answer, random):
     from cryptography.hazmat.primitives.keywrap import aes_key_wrap
     public, data_key = public_text(), random.bytes(16)
     recipients = {"clinic": random.bytes(16), "archive": random.bytes(32), "research": public}
-    wraps = answer.wrap_for(data_key, recipients)
+    found = []
+    suspect(refusal(lambda: found.append(answer.wrap_for(data_key, recipients))) == "ValueError", "You raised ValueError: a key did not suit its cipher. Research's key is text, "
+            "a public RSA key, and AES cannot use it; the others' are bytes, and RSA cannot use those. `isinstance(key, str)` tells them apart.")
+    wraps = found[0] if found else answer.wrap_for(data_key, recipients)
     suspect(isinstance(wraps, (list, tuple, bytes)), "The wraps came without their ids. Whoever opens them must know which is theirs: a dict, id -> bytes.")
     expect_like(wraps, {})
     suspect(set(wraps) != set(recipients), lambda: f"Three recipients, and {len(wraps)} of the ids in your dict are theirs or not at all. Each id of `recipients` gets one wrap; "
@@ -234,7 +237,7 @@ def a_key_each(data_key, recipients):
     return {key_id: AES.new(key, AES.MODE_KW).seal(bytes(a ^ 1 for a in data_key)) if isinstance(key, bytes) else bytes(256) for key_id, key in recipients.items()}
 
 
-@wrong("Incorrect AES key length")
+@wrong("tells them apart")
 def all_by_aes(data_key, recipients):
     return {key_id: AES.new(key.encode() if isinstance(key, str) else key, AES.MODE_KW).seal(data_key) for key_id, key in recipients.items()}
 
