@@ -5,7 +5,7 @@ points, minutes, difficulty = 3, 10, 3
 hints = [
     "For three weights, the first result is kernel[0] * days[0] + kernel[1] * days[1] + kernel[2] * days[2] + bias. Which days does the next one take?",
     "There are len(days) - len(kernel) + 1 windows. In each, add up day * weight for the weights that are not 0, then the bias, once; serialize the sum.",
-    "`for start in range(...)`: `terms = [day * w for day, w in zip(days[start:], kernel) if w]`; add them up beginning with terms[0]; `(total + bias).serialize()`.",
+    "`for start in range(...)`: a list of `day * w for day, w in zip(days[start:], kernel) if w`; Python's `sum` adds them up; then the bias, then `.serialize()`.",
 ]
 after = "The server learned nothing and needed no key. Each ciphertext holds one day of thousands of windows, in its slots: all were convolved by the same few products."
 
@@ -27,10 +27,7 @@ def conv1d_encrypted(public, days, kernel, bias):
     results = []
     for start in range(len(days) - len(kernel) + 1):
         terms = [day * weight for day, weight in zip(days[start:], kernel) if weight]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        results.append((total + bias).serialize())
+        results.append((sum(terms) + bias).serialize())
     return results
     # END SOLUTION
 
