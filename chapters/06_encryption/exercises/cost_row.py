@@ -78,7 +78,7 @@ def check(answer, random):
         counted = (len(keys) + sum(sizes)) / n
         suspect(machine.calls == 0, "`seal` was never called: nothing was measured.")
         suspect(close(size, middle(times)) and not close(seconds, middle(times)), "Seconds come first, then bytes.")
-        suspect(0 <= seconds < 0.5, "You measured less than half a second, where the clock that you were given shows more than one for each image. Read `clock()`, not another clock.")
+        suspect(0 <= seconds < 0.5, "You measured less than half a second, where the clock that you were given shows more than one for each image. Read `clock()`, not another clock, before and after `seal`.")
         suspect(seconds < 0, "A negative time: later minus earlier, `clock() - start`.")
         suspect(any(close(seconds, mean) for mean in means), f"You took the mean, {seconds:.3g} seconds: another program ran during one of the images, and it counts for all of them. Asked for is the median.")
         suspect(close(seconds, middle(cold)), f"The first call sets things up and took {cold[0]:.0f} seconds; you counted it as that of the first image. One call before, uncounted.")

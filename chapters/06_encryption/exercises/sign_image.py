@@ -77,11 +77,11 @@ def check(answer, random):
         for said, words in sloppy.items():
             suspect(signature == by.sign(said), words)
         suspect(len(signature) != 64, f"A signature has 64 bytes, yours {len(signature)}.")
-        expect("signs header and pixels", signature == by.sign(length + head + shown), "This is not the signature of length | header | pixels under this private key.", points=2 * (key == other))
+        expect("signs header and pixels" if key == private else "and others with another key", signature == by.sign(length + head + shown), "This is not the signature of length | header | pixels under this private key.", points=2 * (key == other))
 
     signature = signer.sign(message)
     how, said = refused(answer, public, header, image, signature)
-    suspect(how is not None, f"The scanner's own signature was refused by a {how}: does verify_image build the same message as sign_image?")
+    suspect(how is not None, f"The scanner's own signature led to {how}: is it `.verify(signature, message)`, in this order, and is the message that of sign_image?")
     suspect(said is None, "The signature is right and your function returned None: `.verify` returns nothing when all is well. After it comes `return True`.")
     expect_like(said, True)
     for part, words in ((pixels, "Your verify_image looks at the pixels only: with another patient's header the signature would be as good."),
@@ -100,9 +100,9 @@ def check(answer, random):
     results = [(words, *refused(answer, public, head, picture, some)) for words, head, picture, some in attempts]
     suspect(said and all(how is None and result is True for _, how, result in results), "Your verify_image says True to everything, to forged pixels, too: the error that `.verify` raises must lead to False.")
     suspect(not said and all(how is None and result is False for _, how, result in results), "Your verify_image says False to everything, even to the scanner's own signature.")
-    expect("accepts what the scanner signed", said, "The scanner's own signature was not accepted.")
+    expect("accepts what the scanner signed", said, "The scanner's own signature was not accepted. `.verify` returns None when all is well, and `if None` is false: whatever it did not raise for is True.")
     for words, how, result in results:
-        suspect(how is not None, f"Forged ({words}), and your function raised {how} instead of saying False.")
+        suspect(how is not None, f"Forged ({words}), and your function raised {how} instead of saying False: `except InvalidSignature:`.")
         suspect(result is None, f"Forged ({words}), and your function returned None: say False.")
         expect_like(result, False)
         suspect(result, f"Forged ({words}), and your function said True.")

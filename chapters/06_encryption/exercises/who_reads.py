@@ -76,7 +76,7 @@ def check(answer, random):
     suspect(all(result == truth[::-1] for result, truth, *_ in tried), "The right names; `sorted` puts them in the order that is asked for.")
     for result, truth, reach, holds, keys in tried:
         lost = [name for name in truth if name not in result]
-        suspect(lost and set(result) <= set(truth), lambda: f"{', '.join(lost)} is missing. You passed through `wrapped` too few times: a key found late may open one that stands earlier in the list.")
+        suspect(lost and set(result) <= set(truth), lambda: f"Missing: {', '.join(lost)}. You passed through `wrapped` too few times: a key found late may open one that stands earlier in the list.")
         expect("finds everybody who can unwrap it", result == truth, lambda: f"Expected {', '.join(truth)}; you found {', '.join(result) or 'nobody'}.")
     names = list(tried[0][3])
     nobody = answer({names[0]: ["k7"], names[1]: []}, [("k1", "k2"), ("k2", "k3")], "k1")
