@@ -51,15 +51,18 @@ def root():
     return Path(__file__).resolve().parents[2]
 
 
+def known():
+    """id -> path of every exercise file of the course, e.g. of "gradient_attacks.fgsm"."""
+    return {f"{path.parent.parent.name[3:]}.{path.stem}": path for path in sorted((root() / "chapters").glob("[0-9][0-9]_*/exercises/*.py"))}
+
+
 def find(id):
-    """The path of the exercise file, e.g. of "gradient_attacks.fgsm". Unknown if there is none."""
-    chapter, _, name = str(id).partition(".")
-    known = sorted((root() / "chapters").glob("[0-9][0-9]_*/exercises/*.py"))
-    for path in known:
-        if path.stem == name and path.parent.parent.name[3:] == chapter:
-            return path
-    raise Unknown(f"There is no exercise named {str(id)[:80]!r}. Did the line above the function change? "
-                  "It should name the exercise as it stood in the lesson.")
+    """The path of the exercise file. Unknown if there is none."""
+    try:
+        return known()[str(id)]
+    except KeyError:
+        raise Unknown(f"There is no exercise named {str(id)[:80]!r}. Did the line above the function change? "
+                      "It should name the exercise as it stood in the lesson.") from None
 
 
 def load(path):

@@ -298,7 +298,7 @@ def missing(shell, kind, error, trace, tb_offset=None):
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     for lesson in work.lessons():
         id = next((id for id in lesson.exercises if id.partition(".")[2] == error.name), None)
-        if id or error.name in lesson.names:
+        if id or lesson.binds(error.name):
             place = f"the exercise {id}: run its cell" if id else "an earlier cell of the lesson: run the cells above this one, from the top,"
             show(*card.box(f"`{error.name}` comes from {place}, then this one again."))
             return

@@ -10,6 +10,7 @@ YOUR_CODE = "...  # your code here"
 REGION = re.compile(r"^([ \t]*)# BEGIN SOLUTION[ \t]*\n.*?^[ \t]*# END SOLUTION[ \t]*$", re.M | re.S)
 MARKER = re.compile(r"^[ \t]*# (?:BEGIN|END) SOLUTION[ \t]*\n?", re.M)
 ROLES = ("right", "wrong", "given")
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 SETTINGS = ("points", "minutes", "difficulty", "hints", "after", "without", "changes", "functions", "check")
 
 
@@ -183,20 +184,29 @@ def calls_uses(node):
 
 
 def bones(text):
-    """The syntax tree of the first function in `text`, without decorators, docstring, name and comments: is this still the stub?"""
-    node = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    """The syntax tree of the first function in `text`, a text or a tree, without decorators, docstring, name and comments: is this still the stub?"""
+    tree = ast.parse(text) if isinstance(text, str) else text
+    node = next(n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     return ast.dump(node.args), [ast.dump(n) for n in body]
 
 
 def names_bound(node):
     """The global names that a top-level statement binds; what a comprehension or a function within binds is its own."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return {node.name}
-    found = set()
-    for name in symtable.symtable(ast.unparse(node), "statement", "exec").get_symbols():
-        if name.is_assigned() or name.is_imported():
-            found.add(name.get_name())
+    found, todo = set(), [node]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(part.name)
+        elif isinstance(part, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in part.names} - {"*"}
+        elif isinstance(part, COMPREHENSIONS):          # its own are all but those of a walrus
+            found |= {inner.target.id for inner in ast.walk(part) if isinstance(inner, ast.NamedExpr)}
+        elif isinstance(part, ast.Name):
+            found |= set() if isinstance(part.ctx, ast.Load) else {part.id}
+        else:
+            found |= {name for name in map(vars(part).get, ("name", "rest")) if isinstance(name, str)}      # except ... as, case ... as, case {**rest}
+            todo += ast.iter_child_nodes(part.args if isinstance(part, ast.Lambda) else part)
     return found
 
 
@@ -205,6 +215,8 @@ def names_used(node):
     def walk(table, top):
         read = {s.get_name() for s in table.get_symbols() if (s.is_referenced() if top else s.is_global() and s.is_referenced())}
         return read.union(*(walk(child, False) for child in table.get_children()))
+    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:      # a long text, and no names
+        node = ast.FunctionDef(**{**dict(ast.iter_fields(node)), "body": node.body[1:] or [ast.Pass()]}, lineno=1)
     return walk(symtable.symtable(ast.unparse(node), "statement", "exec"), True)
 
 

@@ -97,14 +97,18 @@ def fingerprint(text):
 
 
 class Lesson(NamedTuple):
-    """What a student's notebook asks of a lesson: its title, the ids of its exercises and predictions in order, the names its cells bind;
+    """What a student's notebook asks of a lesson: its title, the ids of its exercises and predictions in order, the texts of its cells;
     and where it lies."""
 
     title: str
     exercises: list
     predictions: list
-    names: set
+    cells: list
     path: Path
+
+    def binds(self, name):
+        """Does a cell bind this name?"""
+        return any(name in cell and name in _names(cell) for cell in self.cells)
 
 
 def lessons():
@@ -115,7 +119,7 @@ def lessons():
             book = json.loads(path.read_text(encoding="utf-8"))
             cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
             exercises, predictions = (list(dict.fromkeys(id for cell in cells for id in IN_CELLS[word].findall(cell))) for word in ("exercise", "predict"))
-            found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, set().union(*map(_names, cells)), path))
+            found.append(Lesson(book["metadata"]["medcrypt"]["title"], exercises, predictions, cells, path))
     return found
 
 

@@ -1,6 +1,8 @@
 """Grading a class: every submission goes through the sandbox, results are kept as they come, an interrupted run goes on where it was."""
+import ast
 import contextlib
 import ctypes
+import dataclasses
 import functools
 import gc
 import hashlib
@@ -56,25 +58,32 @@ def course():
     return lessons, Exercises(id for lesson in lessons for id in lesson.exercises)
 
 
-class Exercises(Mapping):
-    """id -> exercise. Each is loaded when it is first asked for: what some of them import takes seconds."""
+class Lazy(Mapping):
+    """key -> what `make` gives for it, made when it is first asked for."""
 
-    def __init__(self, ids):
-        self.texts = {id: ExerciseText(files.find(id)) for id in ids}
+    def __init__(self, keys, make):
+        self.keys_, self.make = dict.fromkeys(keys), functools.cache(make)
 
-    def __getitem__(self, id):
-        return files.load(self.texts[id].path)
+    def __getitem__(self, key):
+        if key not in self.keys_:
+            raise KeyError(key)
+        return self.make(key)
 
     def __iter__(self):
-        return iter(self.texts)
+        return iter(self.keys_)
 
     def __len__(self):
-        return len(self.texts)
+        return len(self.keys_)
 
-    @functools.cached_property
-    def points(self):
-        """id -> the points it gives, read without loading it."""
-        return {id: text.settings["points"] for id, text in self.texts.items()}
+
+class Exercises(Lazy):
+    """id -> exercise. Each is read and loaded when it is first asked for: what some of them import takes seconds."""
+
+    def __init__(self, ids):
+        known = files.known()
+        super().__init__(ids, lambda id: files.load(self.texts[id].path))
+        self.texts = Lazy(self, lambda id: ExerciseText(known.get(id) or files.find(id)))
+        self.points = Lazy(self, lambda id: self.texts[id].settings["points"])
 
     @functools.cached_property
     def wanted(self):
@@ -84,6 +93,19 @@ class Exercises(Mapping):
     def hold_answers(self):
         """Are there any references? In a release there are none."""
         return any(text.function(text.name) for text in self.texts.values())
+
+    def imported(self, ids, modules):
+        """Those of the modules that the files of these exercises import: the sandbox is smaller without the others."""
+        found = {name for id in ids for node in self.texts[id].tree.body for name in _modules(node)}
+        found |= {"medcrypt_lab.models"} if "torch" in found else set()     # it reads the descriptions as which networks come
+        return tuple(module for module in modules if any(f"{module}.".startswith(f"{name}.") or f"{name}.".startswith(f"{module}.") for name in found))
+
+
+def _modules(node):
+    """The modules that an import statement may name."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) and not node.level else []
 
 
 # ---------------------------------------------------------------- one submission, in a process of its own
@@ -108,10 +130,11 @@ def grader(pipe, limits, hidden, unsafe, ids):
 
 
 def load(ids):
-    """Load these exercises. What they import is no garbage: Python need not look through it, now or later."""
+    """Load these exercises, read all. What they import is no garbage: Python need not look through it, now or later."""
     _, exercises = course()
     gc.disable()
     try:
+        exercises.wanted
         for id in ids:
             exercises[id]
     finally:
@@ -161,6 +184,8 @@ def read(worker, file, wanted):
         return (None, plan["error"]) if plan["error"] else (plan, None)
     except remote.Lost as lost:
         return None, "reading it took too much time or memory" if "seconds" in str(lost) or "too " in str(lost) else "it cannot be read"
+    except sandbox.CannotStart:
+        raise
     except Exception as error:          # zipfile raises many kinds
         return None, f"it cannot be read ({error})"
 
@@ -201,7 +226,10 @@ def judged(worker, exercise, cells, found, known, seed):
     try:
         answer.open()
         with remote.decoding_apart(worker), alarm(worker.limits.wall + CHECK_WITHIN):
-            return judging.judge(exercise, answer, seed)
+            outcome = judging.judge(exercise, answer, seed)
+        if answer.conversation.fault:
+            raise answer.conversation.fault
+        return outcome
     except OutOfTime:
         return judging.Outcome(exercise.id, exercise.points, judging.WRONG, failed="can be checked",
                                sentence="Our check did not come to an end with what your function returned.")
@@ -336,7 +364,6 @@ class Slot:
             elif kind == "fault":
                 raise sandbox.CannotStart(value)
             elif kind == "done":
-                kept.add("done", True)
                 return True
             else:
                 kept.add(kind, value)
@@ -383,10 +410,11 @@ class Pool:
                     slot.lost()
                     continue
                 if done:
-                    yield slot.job[0]
-                    slot.job = None
+                    (name, _, kept), slot.job = slot.job, None
                     if waiting:
                         slot.take(waiting.pop())
+                    kept.add("done", True)          # takes a moment, in which the next is graded
+                    yield name
                 elif not slot.process.is_alive() or time.monotonic() - slot.since > self.patience:
                     slot.lost()
 
@@ -438,6 +466,7 @@ def run(folder, out, *, workers=None, student=None, regrade=(), unsafe=False, ro
         def seeds():
             return {id: secret.seed(id) for id in exercises}
 
+        limits = dataclasses.replace(limits, imports=exercises.imported(stems, limits.imports))
         with cluster(limits, seeds) if cluster else Pool(limits, [folder, out, files.root() / "chapters"], unsafe, seeds, count, stems) as pool:
             prove(pool, secret, stems)
             began = time.monotonic()

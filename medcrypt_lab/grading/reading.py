@@ -155,7 +155,7 @@ def _copies(every, id, exercise):
 
 def _is_stub(node, stub):
     try:
-        return stub is not None and source.bones(ast.unparse(node)) == source.bones(stub)
+        return stub is not None and source.bones(node) == source.bones(stub)
     except TOO_MUCH:
         return False
 
