@@ -31,8 +31,18 @@ class Conversation:
     """The socket to one child of the worker, with one deadline and one budget of bytes for all that is said on it."""
 
     def __init__(self, worker):
-        self.worker, self.limits = worker, worker.limits
-        self.socket = worker.fork()
+        self.worker, self.limits, self.socket, self.until, self.fault = worker, worker.limits, None, None, None
+        worker.ready()
+
+    def begin(self):
+        """Take the child, which is forked while a check prepares its first question; the clock starts. sandbox.CannotStart is no student's fault."""
+        if self.until is not None:
+            return
+        try:
+            self.socket = self.worker.fork()
+        except sandbox.CannotStart as error:
+            self.fault = error
+            raise
         self.until, self.heard = time.monotonic() + self.limits.wall, 0
 
     def say(self, message, export=None):
@@ -73,21 +83,23 @@ class Conversation:
     @contextlib.contextmanager
     def _watched(self):
         """Errors of the line in words for a student."""
+        if self.socket is None:             # it was lost, and the check asks again
+            raise Lost(sandbox.ended("gone"))
         try:
             self.socket.settimeout(max(0.001, self.until - time.monotonic()))
             yield
         except TimeoutError:
             raise Lost(f"Your code did not come to an end within {self.limits.wall:.0f} seconds.") from None
         except (EOFError, OSError):
-            raise Lost(sandbox.ended(self.close())) from None
+            self.close()
+            raise Lost(sandbox.ended(self.worker.how())) from None
 
     def close(self):
-        """End the child and all that it left -> how it ended."""
-        if self.socket is None:
-            return "gone"
-        self.socket.close()
-        self.socket = None
-        return self.worker.end()
+        """End the child and all that it left."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+            self.worker.end()
 
     def __enter__(self):
         return self
@@ -99,6 +111,7 @@ class Conversation:
 def read(worker, data, wanted):
     """reading.plan of a notebook's bytes, made inside the sandbox. Lost if that fails."""
     with Conversation(worker) as conversation:
+        conversation.begin()
         conversation.say(["read", data, wanted])
         kind, *content = conversation.hear()
         if kind != "plan":
@@ -134,6 +147,7 @@ class Remote:
             return len(table) - 1
 
         if not self.loaded:
+            self.conversation.begin()
             self.conversation.say(["load", self.cells, self.found["statements"], self.found["functions"], self.lent], table.index)
             ready = self._heard("ready", table)
             self.loaded, self.error = True, _error(ready[0] if ready else None)

@@ -1,4 +1,5 @@
 """The sandbox in which submissions run, by bubblewrap: how it is started, what it may use, and why it may not start here."""
+import contextlib
 import os
 import platform
 import select
@@ -36,7 +37,8 @@ class Limits:
     inodes: int = 2000          # how many files
     message: int = 64 << 20     # bytes, of one reply
     traffic: int = 256 << 20    # bytes, of all replies
-    imports: tuple = ("numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks", "matplotlib.pyplot")    # once, for all exercises
+    # At most these are imported, once for all exercises: of them what the exercises import.
+    imports: tuple = ("numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks", "scipy.stats", "scipy.ndimage", "pydicom.pixels")
 
 
 class CannotStart(Exception):
@@ -148,10 +150,10 @@ class Worker:
     """A process in the sandbox that has imported torch and forks a child for each exercise. Not in the sandbox if `unsafe`."""
 
     def __init__(self, limits=Limits(), hidden=(), unsafe=False):
-        self.limits, self.hidden, self.unsafe, self.process, self.up = limits, hidden, unsafe, None, False
+        self.limits, self.hidden, self.unsafe, self.process = limits, hidden, unsafe, None
 
     def start(self):
-        """Start the process; `fork` waits until it is up."""
+        """Start the process; `ready` waits until it is up."""
         self.control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         filter = None if self.unsafe else system_calls()
         handed = [inside.fileno()]
@@ -167,23 +169,36 @@ class Worker:
         inside.close()
         for descriptor in handed[1:]:
             os.close(descriptor)
-        self.up = False
+        self.up = self.ending = False
+        self._order()
 
-    def _wait(self):
-        self.up = self._heard(STARTS_WITHIN) == "up"
+    def ready(self):
+        """Wait until the process is up; start it where it is not there."""
+        if self.process is None or self.process.poll() is not None:
+            self.close()
+            self.start()
+        if not self.up:
+            self.up = self._heard(STARTS_WITHIN) == "up"
         if not self.up:
             self.process.kill()
             said = self.process.communicate()[1].decode(errors="replace").strip().splitlines()
             self.close()
             raise CannotStart(said[-1] if said else "it ended without a word")
 
+    def _order(self):
+        """Ask for the next child: it is forked as soon as nothing is left of the one before, and waits."""
+        self.next, its = socket.socketpair()
+        with its, contextlib.suppress(OSError):
+            socket.send_fds(self.control, [b"f"], [its.fileno()])
+
     def _heard(self, seconds):
         """The worker's next word, or None if none comes in time."""
         word = b""
         while not word.endswith(b"\n"):
-            if not select.select([self.control], [], [], seconds)[0]:
-                return None
-            byte = self.control.recv(1)
+            try:
+                byte = self.control.recv(1) if select.select([self.control], [], [], seconds)[0] else b""
+            except OSError:
+                byte = b""
             if not byte:
                 return None
             word += byte
@@ -192,30 +207,24 @@ class Worker:
     def fork(self):
         """A new child -> the socket to talk to it."""
         for _ in range(2):          # a worker that went away is started anew, once
-            if self.process is None or self.process.poll() is not None:
-                self.start()
-            if not self.up:
-                self._wait()
-            mine, its = socket.socketpair()
-            try:
-                socket.send_fds(self.control, [b"f"], [its.fileno()])
-                if self._heard(ANSWERS_WITHIN) == "forked":
-                    return mine
-            except OSError:
-                pass
-            finally:
-                its.close()
-            mine.close()
+            self.ready()
+            if self.ending:
+                self.how()
+            if self.process is not None and self._heard(ANSWERS_WITHIN) == "forked":
+                return self.next
             self.close()
         raise CannotStart("it started, and forked no child")
 
     def end(self):
-        """Kill all that the child left, empty the scratch folder -> how the child ended, e.g. "exit 0", "signal 11", "memory"."""
-        try:
+        """Kill all that the child left, empty the scratch folder; nobody waits for it until `how` or `fork`."""
+        with contextlib.suppress(OSError):
             self.control.send(b"e")
-            heard = self._heard(ANSWERS_WITHIN)
-        except OSError:
-            heard = None
+        self.ending = True
+        self._order()
+
+    def how(self):
+        """How the child ended, e.g. "exit 0", "signal 11", "memory"."""
+        heard, self.ending = self._heard(ANSWERS_WITHIN), False
         if heard is None or heard.endswith("dirty"):        # what cannot be cleaned is thrown away
             self.close()
         return (heard or "gone").removesuffix(" dirty")
@@ -226,6 +235,7 @@ class Worker:
             self.process.kill()
             self.process.wait()
             self.control.close()
+            self.next.close()
             self.process = None
 
     def __enter__(self):
