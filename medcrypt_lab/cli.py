@@ -234,8 +234,8 @@ def run_test(options, passed_on):
         command = [sys.executable, "-m", "pytest", "-c", str(course / "pyproject.toml"), f"--rootdir={course}",
                    "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", f"--nbval-sanitize-with={course / 'tests' / 'nbval.cfg'}",
                    str(course / "tests"), str(course / "chapters"), folder]
-        # Two processes, a core each; a file stays with one of them, as a notebook's cells must.
-        command += ["--numprocesses=2", "--dist=loadfile"] if (os.cpu_count() or 1) > 1 else []
+        # Two processes, a core each; a file stays with one of them, as a notebook's cells must. tests/conftest.py says which begin first.
+        command += ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"] if (os.cpu_count() or 1) > 1 else []
         command += ["--all"] if options.all else []
         return subprocess.call([*command, *passed_on], cwd=course, env={"OMP_NUM_THREADS": "1", **os.environ})
 

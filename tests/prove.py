@@ -61,6 +61,14 @@ def judge(exercise, functions, seed=None, runner=Tried):
     return outcome
 
 
+def judge_once(exercise, label, functions, seed):
+    """As judge, in this process; what one proof found, the next need not find again."""
+    found = vars(exercise).setdefault("judged", {})
+    if (label, seed) not in found:
+        found[label, seed] = judge(exercise, functions, seed)
+    return found[label, seed]
+
+
 def every_answer(path):
     """[(label, role, words, functions)] of the reference and all answers of the file."""
     text = ExerciseText(path)
@@ -188,7 +196,7 @@ def same_over_seeds(path, all_of_it=False):
     count = SEEDS if all_of_it or (time.perf_counter() - began) * SEEDS < 10 else FEWER_SEEDS
     for (label, _, said, functions), first in zip(found, firsts):
         for seed in range(count):
-            outcome = judge(exercise, functions, seed=seed)
+            outcome = judge_once(exercise, label, functions, seed)
             assert (outcome.status, outcome.points) == (first.status, first.points), f"{label} is judged otherwise with seed {seed}:\n{words(exercise, outcome)}"
             assert all(w in words(exercise, outcome) for w in said), f"{label} is told something else with seed {seed}:\n{words(exercise, outcome)}"
     return count
@@ -198,7 +206,7 @@ def same_through_bytes(path, seeds=(1, 2)):
     exercise = files.load(path)
     for label, _, _, functions in every_answer(path):
         for seed in seeds:
-            here, there = (judge(exercise, functions, seed, runner) for runner in (Tried, ThroughBytes))
+            here, there = judge_once(exercise, label, functions, seed), judge(exercise, functions, seed, ThroughBytes)
             assert words(exercise, here) == words(exercise, there), f"{label} is judged otherwise through bytes with seed {seed}"
 
 
@@ -214,5 +222,5 @@ def same_in_a_release(path, folder, seeds=(1, 2)):
         assert f"\ndef {name}(" not in text.released, f"the release still holds {name}"
     for label, _, _, functions in every_answer(path):
         for seed in seeds:
-            here, there = judge(exercise, functions, seed), judge(released, functions, seed)
+            here, there = judge_once(exercise, label, functions, seed), judge(released, functions, seed)
             assert (here.status, here.points, here.sentence) == (there.status, there.points, there.sentence), f"{label} is judged otherwise in a release"
