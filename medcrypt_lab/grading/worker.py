@@ -74,9 +74,6 @@ def warm_up(torch):
     images = torch.zeros(1, 1, 4, 4, requires_grad=True)
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 2))
     torch.nn.functional.cross_entropy(network(images), torch.tensor([0])).backward()
-    from medcrypt_lab import models
-    for network in models.make("linear", classes=2, size=4), models.make("linear", classes=3, size=4), models.make("small_cnn"):
-        models.rebuild(models.describe(network))
 
 
 def wait_for(child):
