@@ -1,4 +1,5 @@
 """The exercise engine in a real IPython shell, on the tiny course: every card a student can meet."""
+import ast
 import os
 import random
 import signal
@@ -733,3 +734,14 @@ def test_importing_the_package_is_fast_and_needs_no_torch():
     code = "import time; t = time.process_time(); import medcrypt_lab, medcrypt_lab.exercises, sys; print(time.process_time() - t, 'torch' in sys.modules)"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
     assert min(float(seconds) for seconds, _ in runs) < 0.3 and all(torch == "False" for _, torch in runs)
+
+
+@pytest.mark.parametrize("text, names", [
+    ("import a.b, c.d as e", "a e"), ("from x import y as z, w", "z w"), ("from x import *", ""), ("a = b[i], (c, *d) = 3, x.y", "a c d"),
+    ("x: int", "x"), ("x += 1", "x"), ("del a, b[0]", "a"), ("print(f'{(n := 3)}', lambda q, r=(u := 1): (v := q))", "n u"),
+    ("[(k := i) for i in range(3)]", "k"), ("for a, (b, c) in x:\n    def g(h): i = 3\nelse:\n    m = 1", "a b c g m"),
+    ("with a as b, c as (d, e):\n    pass", "b d e"), ("try:\n    import z\nexcept E as f:\n    class K: l = 1", "z f K"),
+    ("match x:\n    case {'a': b, **rest}: pass\n    case [c, *others] | K(z=q) as whole: pass", "b rest c others q whole"), ("async def f(): y = 1", "f")])
+def test_the_names_that_a_statement_binds(text, names):
+    statement, = ast.parse(text).body
+    assert source.names_bound(statement) == set(names.split())

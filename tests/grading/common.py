@@ -11,7 +11,7 @@ from medcrypt_lab.exercises.source import ExerciseText
 from medcrypt_lab.grading import sandbox
 
 IMPORTS = "import torch\nimport torchattacks\nfrom torch.nn import functional\nfrom medcrypt_lab.exercises import exercise"
-QUICK = sandbox.Limits(cpu=3, wall=15)
+QUICK = sandbox.Limits(cpu=3, wall=20)
 WITHOUT_TORCH = sandbox.Limits(cpu=3, wall=10, imports=())      # for the tiny course: such a worker starts in no time
 
 

@@ -19,7 +19,8 @@ from tests.grading import common
 @pytest.fixture(scope="module")
 def worker():
     common.needs_sandbox()
-    with sandbox.Worker(sandbox.Limits(cpu=4, wall=60, memory=1 << 30)) as worker:
+    imports = ("numpy", "torch", "torch.nn.functional", "medcrypt_lab.models", "torchattacks")
+    with sandbox.Worker(sandbox.Limits(cpu=4, wall=60, memory=1 << 30, imports=imports)) as worker:
         yield worker
 
 
@@ -60,6 +61,17 @@ def f():
     assert course == ["data", "medcrypt_lab"] and folder == "/scratch" and not passwd
     assert "home" not in top and "var" not in top
     assert set(variables) - {"PWD", "LC_CTYPE"} == set(sandbox.environment("", ""))
+
+
+def test_torchattacks_comes_without_scipy_until_it_needs_it(worker):
+    code = """import sys, torch, torchattacks
+def f():
+    before = "scipy" in sys.modules
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
+    attacked = torchattacks.TIFGSM(network, steps=1)(torch.rand(1, 3, 8, 8), torch.tensor([0]))
+    from scipy import stats
+    return [before, list(attacked.shape), float(stats.norm.cdf(0))]"""
+    assert ask(worker, code) == [False, [1, 3, 8, 8], .5]
 
 
 @pytest.mark.parametrize("path", ["/usr/x", "/x", "/course/x", "/course/medcrypt_lab/x", "/dev/x", "/dev/shm/x", "/proc/sys/kernel/core_pattern"])
