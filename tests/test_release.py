@@ -1,5 +1,6 @@
 """The release: it holds no answer, and works where it is unpacked."""
 import ast
+import functools
 import json
 import os
 import subprocess
@@ -38,9 +39,14 @@ def normalized(statements):
     return ast.dump(tree)
 
 
+@functools.cache
+def kind(statement):
+    """What can be compared quickly: a statement's kind, and how much is in it."""
+    return type(statement).__name__, sum(1 for _ in ast.walk(statement))
+
+
 def kinds(statements):
-    """What can be compared quickly: the statements' kinds, and how much is in each."""
-    return tuple((type(part).__name__, sum(1 for _ in ast.walk(part))) for part in statements)
+    return tuple(map(kind, statements))
 
 
 def blocks(path):
