@@ -3,7 +3,7 @@ from Crypto.Cipher import AES
 
 from medcrypt_lab.exercises import expect, expect_like, right, score, suspect, wrong
 
-points, minutes, difficulty = 6, 13, 4
+points, minutes, difficulty = 6, 15, 4
 hints = [
     "The oracle mixes your forged block with `behind`. At the last place exactly one guess gives padding 01 (and by accident another gives 02 02). At the place before, "
     "you first need 02 at the last one: which forged byte gives it, now that you know behind[15]?",
