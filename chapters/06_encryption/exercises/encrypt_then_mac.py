@@ -9,12 +9,12 @@ from Crypto.Util.Padding import pad
 from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
 functions = ("encrypt_then_mac", "verify_then_decrypt")
-points, minutes, difficulty = 6, 12, 3
+points, minutes, difficulty = 6, 10, 3
 hints = [
     "What may the wire change without being noticed? Nothing: so the tag covers all that is sent before it. And the receiver does first what the sender did last.",
-    "Sealing: a fresh IV, CBC under cipher_key, then the tag of `head + iv + ciphertext` under mac_key. Opening: split off the last 32 bytes, compute the tag of the rest, "
+    "Sealing: a fresh IV, CBC under cipher_key, then the tag of `head + iv + ciphertext` under mac_key. Opening: compute the tag of `sent`, "
     "compare, compare the head; only then call `decrypt`.",
-    "`sent = head + iv + ciphertext`; return `sent + hmac.digest(mac_key, sent, \"sha256\")`. Opening: `sent, tag = sealed[:-32], sealed[-32:]`; "
+    "`sent = head + iv + ciphertext`; return `sent + hmac.digest(mac_key, sent, \"sha256\")`. Opening: "
     "`if not hmac.compare_digest(...): raise ValueError(...)`; then `body = sent[len(head):]`, its first 16 bytes are the IV.",
 ]
 after = ("If you compared the tags with `==`, it passes here, with this warning: `==` may stop at the first byte that differs, and the time it takes then tells how many were right. "
@@ -25,16 +25,16 @@ def encrypt_then_mac(cipher_key, mac_key, header, data):
     """Bytes that the wire can neither read nor change.
 
     cipher_key, mac_key: 32 bytes each. header, data: bytes of any length.
-    Layout: head | iv (16) | ciphertext | tag (32).
-    AES.new(key, AES.MODE_CBC, iv=iv) makes a cipher, with encrypt(...);
-    hmac.digest(key, message, "sha256") is the tag of a message, 32 bytes;
-    secrets.token_bytes(n) asks the operating system.
+    Layout: head | iv (16) | ciphertext | tag (32). The head begins with
+    the header's length, so that nobody can move its end.
+    cipher.encrypt(...) takes full blocks;
+    hmac.digest(key, message, "sha256") is the tag of a message, 32 bytes.
     """
     head = len(header).to_bytes(4, "big") + header
-    padded = pad(data, 16)
+    iv, padded = secrets.token_bytes(16), pad(data, 16)
+    cipher = AES.new(cipher_key, AES.MODE_CBC, iv=iv)
     # BEGIN SOLUTION
-    iv = secrets.token_bytes(16)
-    sent = head + iv + AES.new(cipher_key, AES.MODE_CBC, iv=iv).encrypt(padded)
+    sent = head + iv + cipher.encrypt(padded)
     return sent + hmac.digest(mac_key, sent, "sha256")
     # END SOLUTION
 
@@ -49,8 +49,8 @@ def verify_then_decrypt(decrypt, mac_key, header, sealed):
     hmac.compare_digest(a, b) compares tags.
     """
     head = len(header).to_bytes(4, "big") + header
-    # BEGIN SOLUTION
     sent, tag = sealed[:-32], sealed[-32:]
+    # BEGIN SOLUTION
     genuine = hmac.compare_digest(tag, hmac.digest(mac_key, sent, "sha256"))
     if not genuine or not sent.startswith(head):
         raise ValueError("refused")
@@ -105,6 +105,8 @@ def check(answer, random):
             (tag_of(mac_key, header + iv + ciphertext), "The tag covers the header without its length; it must cover the bytes as they are sent, `head + iv + ciphertext`."),
             (tag_of(mac_key, data), "The tag is of the data, not of what is sent: the receiver would have to decrypt forged bytes before it can check them."),
             (tag_of(mac_key, head + data), "The tag is of head and data, not of what is sent: the receiver would have to decrypt before it can check, and that is the oracle."),
+            (tag_of(mac_key, head + iv + data), "The tag is of head, IV and data; the ciphertext, which is sent, is not under it: the receiver would have to decrypt before it can check, and that is the oracle."),
+            (tag_of(mac_key, head + iv + data + bytes([16 - len(data) % 16]) * (16 - len(data) % 16)), "The tag is of the padded data, before it was encrypted: the receiver would have to decrypt before it can check."),
             (hashlib.sha256(mac_key + sealed[:-32]).digest(), "That is a hash of the key and the message, not HMAC; lesson 4 shows how such a tag is extended by others. `hmac.digest`."),
             (hashlib.sha256(sealed[:-32]).digest(), "That is a hash without a key: whoever changes the message computes it anew."),
         ]
@@ -138,6 +140,8 @@ def check(answer, random):
         ("a flipped bit of the last block", flipped(-33), mac_key, header, "One bit of the ciphertext was flipped, and your function called it genuine."),
         ("a flipped bit of the IV", flipped(len(head)), mac_key, header, "One bit of the IV was flipped, and it opened."),
         ("a flipped bit at the end of the tag", flipped(-1), mac_key, header, "The last byte of the tag was another, and it opened: compare all 32."),
+        ("a flipped bit of the head", flipped(4 + random.randrange(len(header))), mac_key, header,
+         "One bit of the head was flipped on the way, and it opened: you took the tag over the head that you expect. Take it over the bytes that came, and compare their head besides."),
         ("another key", sealed, random.bytes(32), header, "It opened with another key for the tag."),
         ("a header that is genuine, and another one", sealed_by_check(random, key, mac_key, other, data), mac_key, header,
          "Bytes of another patient, rightly sealed under that header, opened as these. They are genuine, and not what was expected: compare with `head`."),
@@ -212,6 +216,16 @@ def mac_of_the_data(cipher_key, mac_key, header, data):
     return sealing(cipher_key, mac_key, header, data, lambda head, iv, c: hmac.digest(mac_key, data, "sha256"))
 
 
+@wrong("the ciphertext, which is sent, is not under it")
+def mac_of_all_but_the_ciphertext(cipher_key, mac_key, header, data):
+    return sealing(cipher_key, mac_key, header, data, lambda head, iv, c: hmac.digest(mac_key, head + iv + data, "sha256"))
+
+
+@wrong("The tag is of the padded data")
+def mac_before_encrypting(cipher_key, mac_key, header, data):
+    return sealing(cipher_key, mac_key, header, data, lambda head, iv, c: hmac.digest(mac_key, head + iv + pad(data, 16), "sha256"))
+
+
 @wrong("a hash of the key and the message, not HMAC")
 def a_hash_with_the_key(cipher_key, mac_key, header, data):
     return sealing(cipher_key, mac_key, header, data, lambda head, iv, c: hashlib.sha256(mac_key + head + iv + c).digest())
@@ -245,6 +259,15 @@ def any_header(decrypt, mac_key, header, sealed):
     if len(sealed) < 36 or not hmac.compare_digest(sealed[-32:], hmac.digest(mac_key, sealed[:-32], "sha256")):
         raise ValueError("forged")
     place = 4 + int.from_bytes(sealed[:4], "big")
+    return decrypt(sealed[place:place + 16], sealed[place + 16:-32])
+
+
+@wrong("the tag over the head that you expect", of="verify_then_decrypt")
+def own_head(decrypt, mac_key, header, sealed):
+    place = 4 + len(header)
+    message, tag = head_of(header) + sealed[place:-32], sealed[-32:]
+    if not hmac.compare_digest(hmac.digest(mac_key, message, "sha256"), tag):
+        raise ValueError("forged")
     return decrypt(sealed[place:place + 16], sealed[place + 16:-32])
 
 

@@ -5,12 +5,12 @@ from Crypto.Cipher import AES
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 6, 2
+points, minutes, difficulty = 3, 5, 2
 without = ["Crypto", "cryptography"]
 hints = [
     "In CTR a bit that is flipped in the ciphertext is flipped in the plaintext, at the same place. Which bits must flip so that the letter A becomes the letter B?",
     "Those in which the two differ: old ^ new. XOR this into the bytes that are there, and leave all others alone.",
-    "`changed = bytearray(data)`; then for each k, with `old` and `new` from zip(known, wanted): `changed[place + k] ^= ...`; at the end `bytes(changed)`.",
+    "A loop, `for k in range(len(known)):`, and in it one line, `changed[place + k] ^= ...`, with the bits in which known[k] and wanted[k] differ.",
 ]
 after = "You need not know all of the text, only what stands at the place that you change; and for a bit to flip, not even that."
 
@@ -18,18 +18,19 @@ after = "You need not know all of the text, only what stands at the place that y
 def flip(data, place, known, wanted):
     """Bytes on the wire, changed so that `wanted` is read for `known`.
 
-    data: bytes, a CTR ciphertext or the IV of a CBC message.
+    data: bytes, a CTR ciphertext (or what else is mixed into a text).
     place: where in data the change begins, counted from 0.
     known: what is read there now, bytes. wanted: as many bytes.
     Returns bytes, as many as data. The rest of the text stays as it is.
-    bytearray(data) can be changed at a place; bytes(...) makes it bytes.
+    Each item, data[k] or known[k], is a whole number: ^ mixes two numbers,
+    not two strings of bytes, so go byte by byte.
     """
+    changed = bytearray(data)           # bytes that can be changed in place
     # BEGIN SOLUTION
-    changed = bytearray(data)
     for k, (old, new) in enumerate(zip(known, wanted)):
         changed[place + k] ^= old ^ new
-    return bytes(changed)
     # END SOLUTION
+    return bytes(changed)
 
 
 def mixed(*texts):

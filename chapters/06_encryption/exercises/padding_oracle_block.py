@@ -3,14 +3,14 @@ from Crypto.Cipher import AES
 
 from medcrypt_lab.exercises import expect, expect_like, right, score, suspect, wrong
 
-points, minutes, difficulty = 6, 16, 4
+points, minutes, difficulty = 6, 15, 4
 hints = [
     "The oracle mixes your forged block with `behind`. At the last place exactly one guess gives padding 01 (and by accident another gives 02 02). At the place before, "
     "you first need 02 at the last one: which forged byte gives it, now that you know behind[15]?",
     "For each place: set every later byte of `forged` to behind[k] ^ value, then try all 256 guesses at `place` until the oracle says yes. Then behind[place] = guess ^ value. "
     "At place 15 ask again with byte 14 changed: padding 01 does not care.",
-    "`forged = bytearray(16)`; `for k in range(place + 1, 16): forged[k] = behind[k] ^ value`; `for guess in range(256): forged[place] = guess`; `if oracle(bytes(forged) + current)`: "
-    "at place 15 flip `forged[14] ^= 1`, ask again, flip back; then keep `guess ^ value` and `break`. The text is `behind` XOR `previous`.",
+    "`for k in range(place + 1, 16): forged[k] = behind[k] ^ value`. In the other loop `if oracle(bytes(forged) + current):`, and in it: "
+    "at place 15 flip `forged[14] ^= 1`, ask again, flip back; then keep `guess ^ value` and `break`. The text is `behind` XOR `previous`, byte by byte.",
 ]
 after = ("No key, no weakness of AES: one bit of answer a question. It need not be said in words, either: a server that takes a little longer where the padding is right says the same "
          "(Canvel and others got a mail password out of TLS by such times, 2003).")
@@ -26,17 +26,20 @@ def padding_oracle_block(oracle, previous, current):
     right padding, else False. 5,000 calls a block are allowed.
     previous, current: two neighbors as they were sent, 16 bytes each.
     Returns 16 bytes (the padding too, if there is some in it).
-    A bytearray can be changed at a place; bytes(...) makes it bytes.
+    bytes(forged) + current is what an oracle takes.
     """
     behind = bytearray(16)          # what AES makes of current, unmixed
     for place in reversed(range(16)):
         value = 16 - place          # the padding to aim at: 01, then 02 02
+        forged = bytearray(16)      # F; the zeros are yours to change
+        # the later bytes of forged, step 3:
         # BEGIN SOLUTION
-        forged = bytearray(16)
         for k in range(place + 1, 16):
             forged[k] = behind[k] ^ value
+        # END SOLUTION
         for guess in range(256):
             forged[place] = guess
+            # BEGIN SOLUTION
             if not oracle(bytes(forged) + current):
                 continue
             if place == 15:
@@ -47,6 +50,9 @@ def padding_oracle_block(oracle, previous, current):
                     continue
             behind[place] = guess ^ value
             break
+            # END SOLUTION
+    # the text, step 4:
+    # BEGIN SOLUTION
     return bytes(a ^ b for a, b in zip(behind, previous))
     # END SOLUTION
 
@@ -76,7 +82,7 @@ class Server:
 
 def ordinary(random):
     """(what is behind a block, the block before it): no accident, not too many questions, and at places 3 and 5 the guess must be 0 and 255."""
-    previous = bytes(random.randrange(256) for _ in range(16))
+    previous = bytes(random.randrange(20, 256) for _ in range(16))
     while True:
         behind = bytearray(random.randrange(1, 256) for _ in range(16))
         behind[3], behind[5] = 13, 11 ^ 255
@@ -113,7 +119,7 @@ def check(answer, random):
         suspect(len(result) != 16, f"16 bytes are asked for; {len(result)} came.")
         suspect(len({data[15] for data in asked[:200]}) == 1 and len({data[0] for data in asked[:200]}) > 9,
                 "You began with byte 0. Of padding the oracle sees the end first: byte 15, then 14, and so on to 0.")
-        expect_all(result, text, behind, previous)
+        expect_all(result, text, behind, previous, asked)
         suspect(result[15] ^ text[15] == 3,
                 "Byte 15 of a block came out off by 3: the oracle said yes to 02 02, not to 01. By accident the byte before was already a 2. When the last place gives a yes, "
                 "change byte 14 of the forged block and ask again: if the yes stays, it was 01.")
@@ -123,8 +129,8 @@ def check(answer, random):
     score("questions for the first block", questions, better="smaller")
 
 
-def expect_all(result, text, behind, previous):
-    """The mistakes that show on the result alone."""
+def expect_all(result, text, behind, previous, asked):
+    """The mistakes that show on the result, one of them also on the questions."""
     values = bytes(16 - k for k in range(16))
     suspect(result == bytes(behind), "Well found, but that is what AES makes of `current`. In CBC the text is that, mixed with the block before: one XOR with `previous` is missing.")
     suspect(result == bytes([16]) * 16, "16 times 16: you mixed `behind` with the block that you forged, and that made the padding. The text comes from the block that was sent: `previous`.")
@@ -135,8 +141,13 @@ def expect_all(result, text, behind, previous):
     suspect(result[15] ^ text[15] == 1, "Byte 15 is off by 1. The guess that was liked made the padding, 01: behind[place] is the guess XOR that value, not the guess itself.")
     suspect(result[6:] == text[6:] and result[5] != text[5] and text[5] ^ previous[5] ^ 11 == 255, "Ten bytes are right. At place 5 of this block the guess had to be 255: do yours go from 0 to 255? "
             "`range(256)` does.")
+    early = sum(data[15] == text[15] ^ 2 for data in asked)
+    suspect(result[15] == text[15] and result[14] != text[14] and 200 < early < 300, "Byte 15 is right, and you mixed `previous` into it too early: what the forged block needs is `behind` as AES makes it. "
+            "Keep it unmixed until all 16 are found.")
     suspect(result[15] == text[15] and result[14] != text[14] and result != text, "Byte 15 is right, byte 14 is not. For padding 02 02 the last byte must be 02 as well, so byte 15 of the forged block changes, "
             "too: behind[15] ^ 2. And so on: at each place all later bytes are set anew.")
+    suspect(result[15] == behind[15] and result[14] != behind[14], "Two things are missing. Byte 15 is found, but not byte 14: for padding 02 02 the last byte must be 02 as well, so byte 15 of the forged block is set anew. "
+            "And what you return is what AES makes of `current`; the text is that, mixed with `previous`.")
 
 
 @right
@@ -223,6 +234,30 @@ def unmixed(oracle, previous, current):
 @wrong("all later bytes are set anew")
 def never_set_anew(oracle, previous, current):
     return search(oracle, previous, current, anew=False)
+
+
+@wrong("Two things are missing")
+def zeros_all_the_way(oracle, previous, current):
+    behind = [0] * 16
+    for place in range(15, -1, -1):
+        for guess in range(256):
+            if oracle(bytes(place) + bytes([guess]) + bytes(15 - place) + current):
+                behind[place] = guess ^ 16 - place
+                break
+    return bytes(behind)
+
+
+@wrong("Keep it unmixed until all 16 are found")
+def mixed_too_early(oracle, previous, current):
+    text = bytearray(16)
+    for place in range(15, -1, -1):
+        value = 16 - place
+        tail = bytes(text[k] ^ value for k in range(place + 1, 16))
+        for guess in range(256):
+            if oracle(bytes(place) + bytes([guess]) + tail + current):
+                text[place] = guess ^ value ^ previous[place]
+                break
+    return bytes(text)
 
 
 @wrong("you mixed `behind` with the block that you forged")

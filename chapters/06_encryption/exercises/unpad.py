@@ -65,7 +65,7 @@ def check(answer, random):
         result = []
         how = refusal(lambda t=text, s=size: result.append(answer(padded(t, s), s)))
         suspect(how is not None and len(text) % size == 0, "A whole block of padding, 16 bytes of value 16, was refused: n may be as large as the block.")
-        suspect(how is not None, f"{words.capitalize()} was refused by a {how}, though it is padded as it should be.")
+        suspect(how is not None, f"{words.capitalize()} was refused by a {how}, though it is padded as it should be. Do you compare bytes with bytes? Its last n bytes are equal to `bytes([n]) * n`.")
         result = result[0]
         suspect(isinstance(result, (list, bytearray)), "Bytes came in, and bytes are asked for.")
         expect_like(result, b"")
@@ -127,6 +127,14 @@ def stripped(data, size):
 def never_a_whole_block(data, size):
     n = data[-1]
     if len(data) % size or not 0 < n < size or set(data[-n:]) != {n}:
+        raise ValueError
+    return data[:-n]
+
+
+@wrong("Do you compare bytes with bytes?")
+def bytes_with_a_number(data, size):
+    n = data[-1] if data else 0
+    if len(data) % size or n < 1 or n > size or data[-n:] != n * n:
         raise ValueError
     return data[:-n]
 
