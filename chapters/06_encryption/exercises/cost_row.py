@@ -18,7 +18,7 @@ def cost_row(seal, keys, images, clock):
 
     seal: a function from an image to the bytes that are sent. Its first
     call is slow, it sets things up: call it once, on images[0], uncounted.
-    keys: bytes that must travel once before all these images.
+    keys: a bytes object that must travel once before all these images.
     images: a list. clock: a function; clock() tells the CPU's seconds.
     Seconds: the median over the images, each timed by itself.
     Bytes: all that travels, keys and images, shared out over the images.
@@ -82,6 +82,8 @@ def check(answer, random):
         suspect(seconds < 0, "A negative time: later minus earlier, `clock() - start`.")
         suspect(any(close(seconds, mean) for mean in means), f"You took the mean, {seconds:.3g} seconds: another program ran during one of the images, and it counts for all of them. Asked for is the median.")
         suspect(close(seconds, middle(cold)), f"The first call sets things up and took {cold[0]:.0f} seconds; you counted it as that of the first image. One call before, uncounted.")
+        suspect(machine.calls == n and close(seconds, middle(times[1:])), "images[0] is missing from your times. It is sealed twice: once uncounted, and once more, timed like the others.")
+        suspect(close(seconds, middle([sum(times[:k + 1]) for k in range(n)])), "Each of your times holds all the images before it, too: read the clock anew before every `seal`.")
         suspect(close(seconds, middle([cold[0], *times])), "The warm-up's time stands in your list, beside the others.")
         suspect(close(seconds, sum(times)) or close(seconds, sum(cold)), "These are the seconds of all images together.")
         suspect(close(seconds, min(times)), "This is the fastest image; asked for is the median of all.")
@@ -92,6 +94,7 @@ def check(answer, random):
         suspect(close(size, len(keys) + sum(sizes)), f"These are the bytes of all {n} images together.")
         suspect(close(size, (len(keys) + sum(sizes) + sizes[0]) / n), "The bytes of the warm-up were thrown away; they do not count.")
         suspect(close(size, len(keys) / n + sizes[0]) or close(size, len(keys) / n + sizes[-1]), "The images do not all take the same number of bytes: you counted one of them for all.")
+        suspect(any(close(size, (len(keys) + s) / n) for s in sizes), "You shared out the bytes of one image: add up those of all of them, then share out.")
         suspect(size == counted // 1 != counted, "You rounded the bytes down: `/`, not `//`.")
         expect("every byte that travels", close(size, counted, 1e-6), lambda: f"Keys of {len(keys)} bytes and images of {sizes} bytes: {counted:.1f} an image, not {size:.4g}.", points=0 if odd else 2)
 
@@ -172,6 +175,31 @@ def keys_every_time(seal, keys, images, clock):
 def warm_up_kept(seal, keys, images, clock):
     times, sizes = zip(*timed(seal, [images[0], *images], clock))
     return statistics.median(times), (len(keys) + sum(sizes[1:])) / len(images)
+
+
+@wrong("images[0] is missing")
+def first_left_out(seal, keys, images, clock):
+    begin = clock()
+    sizes = [len(seal(images[0]))]
+    rows = timed(seal, images[1:], clock)
+    return statistics.median([t for t, _ in rows if begin]), (len(keys) + sum(sizes) + sum(b for _, b in rows)) / len(images)
+
+
+@wrong("read the clock anew")
+def clock_read_once(seal, keys, images, clock):
+    seal(images[0])
+    times, total, begin = [], len(keys), clock()
+    for image in images:
+        total += len(seal(image))
+        times.append(clock() - begin)
+    return statistics.median(times), total / len(images)
+
+
+@wrong("the bytes of one image")
+def last_one_only(seal, keys, images, clock):
+    seal(images[0])
+    times, sizes = zip(*timed(seal, images, clock))
+    return statistics.median(times), (len(keys) + sizes[-1]) / len(images)
 
 
 @wrong("you counted one of them for all")

@@ -3,7 +3,7 @@ import math
 
 from medcrypt_lab.exercises import expect, expect_like, refusal, right, short, suspect, wrong
 
-points, minutes, difficulty = 3, 8, 3
+points, minutes, difficulty = 3, 10, 3
 hints = [
     "The loop keeps one promise: `rest` is always `times * a`, up to a multiple of n. At its end `rest` is the greatest common divisor. When is that 1?",
     "In the loop: `whole = rest // next_rest` says how often the smaller goes into the larger. Both pairs take the same step: the second becomes the first, and "
@@ -39,12 +39,14 @@ def check(answer, random):
     n = random.choice([211, 307, 401, 503, 607, 701, 809, 907])
     a = next(x for x in random.sample(range(2, n), n - 2) if math.gcd(x, n) == 1 and pow(x, -1, n) != x and pow(x, -1, n) not in (1, n - 1))
     found = []
-    suspect(refusal(lambda: found.append(answer(a, n))) == "ValueError", f"{a} and {n} have no common divisor, and you raised ValueError: `rest` never came to 1. "
-            "Do both numbers of a pair take their step at once? `a = b` on one line and `b = a - ...` on the next is something else than `a, b = b, a - ...`.")
+    suspect(refusal(lambda: found.append(answer(a, n))) == "ValueError", f"{a} and {n} have no common divisor, and you raised ValueError. Did you look at `rest`? After the loop `next_rest` is 0 and "
+            "`rest` the divisor. If you did, and it was not 1: do both numbers of a pair take their step at once? `a = b` on one line and `b = a - ...` on the next is something else than `a, b = b, a - ...`.")
     x = found[0] if found else answer(a, n)         # of any other error the card says what and where
     suspect(isinstance(x, float), f"That is a fraction, {a} has {1 / a:.4f} only among those. Among 0 to {n - 1} the inverse is a whole number.")
     suspect(isinstance(x, tuple), "You returned several numbers: the inverse alone is asked for.")
     expect_like(x, 1)
+    suspect(x == 0, f"You returned 0, and {a} * 0 leaves 0. When the loop ends the row of the 0 stands in `next_rest, next_times`; the inverse stands in the row above it, beside the 1. "
+                    "Is that row kept in `rest, times`?")
     suspect(x == -pow(a, -1, n) % n, f"{a} * {short(x)} leaves {n - 1}, that is -1: a sign got lost.")
     suspect(a * x % n != 1, lambda: f"{a} * {short(x)} leaves {a * x % n} when divided by {n}, not 1.")
     for m in (100, 256, 1009):
@@ -149,6 +151,17 @@ def with_floats(a, n):
 def divides_by_zero(a, n):
     divisor, x = euclid_of(a, n)
     return x % n if divisor == 1 else 1 // (divisor - divisor)
+
+
+@wrong("in the row above it, beside the 1")
+def from_the_last_row(a, n):
+    old, new, before, behind = n, a % n, 0, 1
+    while new:
+        before, behind = behind, before - old // new * behind
+        old, new = new, old % new
+    if old > 1:
+        raise ValueError("no inverse")
+    return behind % n
 
 
 @wrong("take their step at once")

@@ -22,7 +22,8 @@ def sign_image(private, header, image):
     """The scanner's signature under a header and pixels: 64 bytes.
 
     private: 32 bytes. header: bytes. image: uint8, any shape.
-    Signed is: the header's length (4 bytes, "big") | header | pixels.
+    Signed is, in one: the header's length (4 bytes, "big"), the header,
+    image.tobytes().
     Ed25519PrivateKey.from_private_bytes(private) has .sign(message).
     """
     # BEGIN SOLUTION

@@ -29,6 +29,13 @@ def counts(n, numbers):
     return [numbers.count(k) for k in range(n)]
 
 
+def extremes(how_often):
+    """In words: which number came most often, and which least."""
+    most, least = max(how_often), min(how_often)
+    said = {0: "never", 1: "once", 2: "twice"}
+    return f"{how_often.index(most)} came {said.get(most, f'{most} times')} and {how_often.index(least)} {said.get(least, f'{least} times')}"
+
+
 def check(answer, random):
     """A tape on which every byte stands equally often: then so must every number. Exact, not a statistical test."""
     n, tape = random.randrange(150, 220), bytes(random.sample(range(256), 256))
@@ -45,19 +52,20 @@ def check(answer, random):
             "No formula deals 256 out evenly: some bytes must be skipped.")
     suspect(len(numbers) == n + 1 and n in tape, lambda: f"Nearly: byte {n} itself was used, too, and so {how_often.index(2)} came twice. Where exactly does the part begin that is skipped?")
     suspect(len(numbers) == 0, f"You skipped all 256 bytes. For n = {n} those below {n} can be used.")
-    expect("equally often, where 256 is no multiple of n", len(set(how_often)) == 1, lambda: f"On a tape with each byte once, {how_often.index(max(how_often))} came "
-           f"{max(how_often)} times and {how_often.index(min(how_often))} {min(how_often)} times.")
+    suspect(max(how_often) == 1 and min(how_often) == 0, lambda: f"On a tape with each byte once, {extremes(how_often)}: you skipped bytes that are needed. Only what is left over is "
+            f"skipped: how much of 256 can be dealt out in whole rounds of {n}?")
+    expect("equally often, where 256 is no multiple of n", len(set(how_often)) == 1, lambda: f"On a tape with each byte once, {extremes(how_often)}.")
     uneven = {}
-    for m in (1, 3, 64, 100, 256):
+    for m in (3, 1, 64, 100, 256):
         tape = bytes(random.sample([*range(256)] * 2, 512))
         numbers = answer(m, tape)
         expect_like(numbers, [0] * len(numbers) if isinstance(numbers, list) else [0])
         how_often = counts(m, numbers)
-        suspect(sum(how_often) != len(numbers), f"For n = {m} some of your numbers are not among 0 to {m - 1}.")
+        suspect(sum(how_often) != len(numbers), f"For n = {m} some of your numbers are not among 0 to {m - 1}: what does `% n` do to a byte?")
         suspect(not numbers and m == 256, "For n = 256 every byte can be used; you skipped them all.")
         suspect(how_often[0] == 0, f"For n = {m} no 0 came at all, though every byte stood on the tape.")
         if len(set(how_often)) > 1:
-            uneven[m] = f"{how_often.index(max(how_often))} came {max(how_often)} times and {how_often.index(min(how_often))} {min(how_often)} times"
+            uneven[m] = extremes(how_often)
         if m == 3 and len(numbers) < 256:
             note(f"Even, but for n = 3 you used {len(numbers)} of 512 bytes. 510 can be dealt out evenly.")
     expect("for other n, too", not uneven, lambda: f"For n = {min(uneven)}, on a tape with each byte twice, {uneven[min(uneven)]}.", points=1)
@@ -111,9 +119,19 @@ def one_too_many(n, tape):
     return [byte % n for byte in tape if byte <= 256 - 256 % n]
 
 
-@wrong("came 2 times and")
+@wrong("each byte once, 0 came twice and")
 def fixed_limit(n, tape):
     return [byte % n for byte in tape if byte < 250]
+
+
+@wrong("in whole rounds of")
+def rounds_and_rest_mixed_up(n, tape):
+    return [byte % n for byte in tape if byte < 256 - n]
+
+
+@wrong("what does `% n` do to a byte")
+def remainder_forgotten(n, tape):
+    return [byte for byte in tape if byte < n * (256 // n)]
 
 
 @wrong("you skipped them all")

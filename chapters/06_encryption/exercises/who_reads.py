@@ -1,14 +1,14 @@
 """Who can open what a key seals: directly, or through keys that lie wrapped under others."""
-from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 3
+points, minutes, difficulty = 3, 12, 3
 hints = [
     "Whoever holds `outer` unwraps `inner`, and then holds it, too. With that key they may unwrap the next one. When is there nothing left to unwrap?",
     "For each party start with `set(holds[party])`. Go through `wrapped` and add `inner` wherever `outer` is in the set; repeat until a pass adds nothing.",
     "`for _ in wrapped:` is enough passes (each that adds something adds at least one key); inside it `for inner, outer in wrapped: if outer in keys: keys.add(inner)`. "
     "Then `if key in keys:` append the party; return the list sorted.",
 ]
-after = "To take a key away from somebody is not enough: whoever holds the one above it still has it. Lesson 5 calls this revocation."
+after = "To take a key away from somebody is not enough: whoever holds one above it still gets it. What revoking takes stands in lesson 5."
 
 
 def who_reads(holds, wrapped, key):
@@ -55,6 +55,8 @@ def check(answer, random):
         people = dict(zip(random.sample(["scanner", "gateway", "cloud", "archive", "vendor", "ward", "insurer", "porter", "backup"], 9),
                           ([data], [kek, lone], [lone, master], [root], [vault], [sub], [lone], [], [away])))
         holds = {name: people[name] for name in random.sample(sorted(people), 9)}
+        suspect(not tried and refusal(lambda: answer(holds, wrapped, data)) == "RecursionError", f"RecursionError: {vault} lies under {away} and {away} under {vault}, and your function goes round between "
+                "them without end. Remember which keys you have been to.")
         result = answer(holds, wrapped, data)
         suspect(isinstance(result, dict), "That is a dict; the readers' names are asked for, as a list.")
         expect_like(result, [""] * len(result) if isinstance(result, list) else [""])
@@ -134,7 +136,7 @@ def reversed_pairs(holds, wrapped, key):
     return sorted(party for party in holds if inners & set(holds[party]))
 
 
-@wrong("RecursionError")
+@wrong("RecursionError", "goes round between them")
 def in_circles(holds, wrapped, key):
     def opens(keys, wanted):
         return wanted in keys or any(opens(keys, outer) for inner, outer in wrapped if inner == wanted)

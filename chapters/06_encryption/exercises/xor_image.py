@@ -19,7 +19,8 @@ def xor_image(image, key):
     many as the image has pixels.
     Returns a new uint8 array of the image's shape.
     Raises ValueError if the key is longer or shorter.
-    `image.size` counts the pixels; a ^ b is XOR, also of two arrays.
+    `image.size` counts the pixels; a ^ b is XOR, also of two arrays;
+    a.reshape(shape) gives an array another shape.
     """
     numbers = np.frombuffer(key, dtype=np.uint8)    # flat: (bytes,)
     # BEGIN SOLUTION
