@@ -1,7 +1,7 @@
 """A convolution over days that only their owner can read: sums of ciphertexts, times weights in the clear."""
 from medcrypt_lab.exercises import decode, expect, expect_like, right, suspect, wrong
 
-points, minutes, difficulty = 3, 10, 3
+points, minutes, difficulty = 3, 9, 3
 hints = [
     "For three weights, the first result is kernel[0] * days[0] + kernel[1] * days[1] + kernel[2] * days[2] + bias. Which days does the next one take?",
     "There are len(days) - len(kernel) + 1 windows. In each, add up day * weight for the weights that are not 0, then the bias, once; serialize the sum.",
@@ -17,8 +17,9 @@ def conv1d_encrypted(public, days, kernel, bias):
     ciphertexts, serialized, in order. kernel: whole numbers, kernel[0]
     for a window's first day. bias: added to each result.
     Ciphertexts know `a + b`, `a + 5`, `a * 5` and `.serialize()`, with
-    Python's int. TenSEAL refuses `a * 0`: leave those terms out; not
-    all weights are 0. Returns a list of bytes; no padding at the ends.
+    Python's int. TenSEAL refuses `a * 0`, a "transparent" result: leave
+    those terms out; not all weights are 0. Returns a list of bytes; no
+    padding at the ends.
     """
     import tenseal
     context = tenseal.context_from(public, n_threads=1)
@@ -69,8 +70,11 @@ def check(answer, random):
         suspect(numbers == slid(kernel, bias, start=0), "All your windows begin at the first day: slide on by one day each time.")
         suspect(numbers == slid([1] * width, bias) or numbers == slid([1] * width, 0), "You added the days up; each has a weight of its own in the kernel.")
         suspect(numbers == counts[:len(numbers)], "Those are the days, encrypted as they came: nothing was computed.")
-        expect("each window's sum, and the bias", numbers == slid(kernel, bias),
-               lambda: f"Decrypted, the first window should hold {slid(kernel, bias)[0]} for the two regions; it holds {numbers[0]}.", points=3 * (width == 4))
+        expected = slid(kernel, bias)
+        suspect(numbers[0] == expected[0] and numbers != expected, "The first window is right, a later one is not. Does something change a day (`*=`, `+=`) that later windows need as it came?")
+        suspect(numbers == slid([max(w, 0) for w in kernel], bias), "The days with a negative weight are missing: only a weight of 0 is left out.")
+        expect("each window's sum, and the bias", numbers == expected,
+               lambda: f"Decrypted, the first window should hold {expected[0]} for the two regions; it holds {numbers[0]}.", points=3 * (width == 4))
 
 
 @right
@@ -158,6 +162,27 @@ def times_zero(public, days, kernel, bias):
             total += vectors[s + j] * kernel[j]
         out.append((total + bias).serialize())
     return out
+
+
+@wrong("The first window is right, a later one is not")
+def changes_the_days(public, days, kernel, bias):
+    import tenseal
+    owner = tenseal.context_from(public, n_threads=1)
+    vectors = [tenseal.bfv_vector_from(owner, d) for d in days]
+    out = []
+    for s in range(len(days) - len(kernel) + 1):
+        total = None
+        for j, w in enumerate(kernel):
+            if w:
+                vectors[s + j] *= w
+                total = vectors[s + j] if total is None else total + vectors[s + j]
+        out.append((total + bias).serialize())
+    return out
+
+
+@wrong("only a weight of 0 is left out")
+def positive_weights_only(public, days, kernel, bias):
+    return slide(public, days, [w if w > 0 else 0 for w in kernel], bias, range(len(days) - len(kernel) + 1))
 
 
 @wrong("a list is asked for")

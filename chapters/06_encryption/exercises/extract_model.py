@@ -50,9 +50,11 @@ def check(answer, random):
 
         def ask(windows):
             try:
-                windows = np.asarray(windows).astype(np.int64).reshape(-1, n)
+                windows = np.asarray(windows).astype(np.int64)
             except Exception:
                 raise ValueError(f"ask wants windows of {n} whole numbers: an array (m, {n})") from None
+            if windows.ndim != 2 or windows.shape[1] != n:
+                raise ValueError(f"ask wants an array (m, {n}), a row for each window; yours has the shape {windows.shape}")
             asked.append(len(windows))
             return np.array([(c + int(x @ linear) + int(x @ quadratic @ x) + T // 2) % T - T // 2 for x in windows], dtype=np.int64)
 
@@ -177,6 +179,12 @@ def all_orders(ask, n):
     c, plus, minus = int(ask(0 * u[:1])[0]), *ask(np.vstack([u, -u])).reshape(2, n)
     table = ask((u[:, None] + u[None]).reshape(-1, n)).reshape(n, n) - plus[:, None] - plus[None] + c
     return c, (plus - minus) // 2, np.triu(table, 1) + np.diag((plus + minus) // 2 - c)
+
+
+@wrong("a row for each window; yours has the shape")
+def one_window_without_a_row(ask, n):
+    c = ask(np.zeros(n, dtype=np.int64))
+    return int(c), np.zeros(n, dtype=np.int64), np.zeros((n, n), dtype=np.int64)
 
 
 @wrong("Each call is one upload")

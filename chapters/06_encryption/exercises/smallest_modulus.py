@@ -15,13 +15,14 @@ after = "Only what is decrypted must fit. In between, numbers may wrap as they l
 def smallest_modulus(layers, largest):
     """The smallest t that holds every result of an integer network.
 
-    layers: (weight, bias) each; weight: one list of whole numbers an
-    output, bias: one number an output. After each layer but the last,
-    every number is squared. largest: no input is larger, or smaller
-    than -largest. Bound each layer by its worst case. A t holds -m to m
-    if these are 2 m + 1 different residues. Returns a whole number.
+    layers: (weight, bias) each; for each output, weight has a list of
+    whole numbers and bias one. After each layer but the last, every
+    number is squared; the last layer's are the results. largest: no
+    input is larger, or smaller than -largest. Bound each number by its
+    own worst case. A t holds -m to m if these are 2 m + 1 different
+    residues. Returns a whole number.
     """
-    bounds = [largest] * len(layers[0][0][0])       # one an input
+    bounds = [largest] * len(layers[0][0][0])       # one for each input
     # BEGIN SOLUTION
     for number, (weight, bias) in enumerate(layers, 1):
         bounds = [abs(c) + sum(abs(w) * bound for w, bound in zip(row, bounds))
@@ -32,20 +33,24 @@ def smallest_modulus(layers, largest):
     # END SOLUTION
 
 
-def worst(layers, largest, size=abs, offset=abs, between=2, last=1, choose=max):
+def worst(layers, largest, size=abs, offset=abs, between=2, last=1, choose=max, alike=False, on_the_way=False):
     """The bound of the results, or what it becomes by one of the usual mistakes."""
-    bounds = {i: largest for i in range(len(layers[0][0][0]))}
+    bounds, seen = {i: largest for i in range(len(layers[0][0][0]))}, []
     for left, (weight, bias) in zip(range(len(layers) - 1, -1, -1), layers):
         sums = [offset(c) for c in bias]
         for o, row in enumerate(weight):
             for i, w in enumerate(row):
                 sums[o] += size(w) * bounds[i]
         bounds = {o: s ** (between if left else last) for o, s in enumerate(sums)}
-    return choose(bounds.values())
+        if alike:
+            bounds = dict.fromkeys(bounds, max(bounds.values()))
+        seen.append(choose(bounds.values()))
+    return max(seen) if on_the_way else seen[-1]
 
 
 def check(answer, random):
-    """One layer, where the bound is reached; two, as in the lesson; three, where the numbers no longer fit 64 bits."""
+    """One layer, where the bound is reached; two, as in the lesson, with a large number in between that no result uses; three, where
+    the numbers no longer fit 64 bits."""
     def network(*sizes):
         """Mixed signs; the first output's weights are small and its bias is 0, so that it is not the largest."""
         made = []
@@ -60,7 +65,11 @@ def check(answer, random):
     def plain(x):
         return x
 
-    for layers, largest in ((network(3, 4), 40), (network(3, 4, 3), 64), (network(3, 3, 4, 2), 1000)):
+    two = network(3, 4, 3)
+    two[0][0][3] = [50 * w for w in two[0][0][3]]
+    for row in two[1][0]:
+        row[3] = 0
+    for layers, largest in ((network(3, 4), 40), (two, 64), (network(3, 3, 4, 2), 1000)):
         t, m, last_one = answer(layers, largest), worst(layers, largest), len(layers) == 3
         suspect(isinstance(t, float), "That is a float, with 53 bits of its own: use whole numbers, no `/` and no numpy float.")
         expect_like(t, 1)
@@ -73,12 +82,14 @@ def check(answer, random):
             return wrong_m != m and t in (wrong_m, 2 * wrong_m, 2 * wrong_m + 1)
 
         suspect(told(size=plain), "Positive and negative weights canceled each other in your bound. The worst input takes the sign of its weight: abs.")
-        suspect(told(size=plain, offset=plain), "Weights and bias went in with their signs. The worst input takes the sign of its weight, and then that of the bias: abs of both.")
+        suspect(told(size=plain, offset=plain) or told(size=plain, offset=plain, choose=lambda bounds: max(map(abs, bounds))), "Weights and bias went in with their signs. The worst input takes the sign of its weight, and then that of the bias: abs of both.")
         suspect(told(offset=plain), "A negative bias made your bound smaller. With the worst inputs' signs turned it adds to it: abs.")
         suspect(told(offset=lambda c: 0), "The bias is missing from the bound.")
         suspect(len(layers) > 1 and told(between=1), "Between the layers every number is squared, and with it its bound.")
         suspect(told(last=2), "You squared after the last layer too: its numbers are the results.")
         suspect(told(choose=sum), "You added up the outputs. Each is a number of its own: the largest decides.")
+        suspect(told(alike=True), "You gave all numbers of a layer the bound of its largest. That is safe, not smallest: each has a bound of its own.")
+        suspect(told(on_the_way=True), "You made room for the numbers between the layers too. Only results are decrypted: modulo t they come out right whatever wrapped on the way.")
         suspect(told(choose=lambda bounds: list(bounds)[0]), "You bounded the first output only; another is larger.")
         expect(f"the smallest t for {len(layers)} layer{'s' * (len(layers) > 1)}", t == 2 * m + 1,
                lambda: f"With inputs up to {largest} the results reach {short(m)}, so t must be {short(2 * m + 1)}; you gave {short(t)}."
@@ -121,6 +132,11 @@ def signed_weights(layers, largest):
     return 2 * worst(layers, largest, size=lambda w: w) + 1
 
 
+@wrong("Weights and bias went in with their signs")
+def abs_at_the_end(layers, largest):
+    return 2 * worst(layers, largest, size=int, offset=int, choose=lambda bounds: max(abs(b) for b in bounds)) + 1
+
+
 @wrong("A negative bias made your bound smaller")
 def signed_bias(layers, largest):
     return 2 * worst(layers, largest, offset=lambda c: c) + 1
@@ -144,6 +160,16 @@ def always_squared(layers, largest):
 @wrong("You added up the outputs")
 def outputs_added(layers, largest):
     return 2 * worst(layers, largest, choose=sum) + 1
+
+
+@wrong("each has a bound of its own")
+def one_bound_a_layer(layers, largest):
+    return 2 * worst(layers, largest, alike=True) + 1
+
+
+@wrong("whatever wrapped on the way")
+def everything_fits(layers, largest):
+    return 2 * worst(layers, largest, on_the_way=True) + 1
 
 
 @wrong("That is the number of bits")
