@@ -67,7 +67,7 @@ def check(answer, random):
         expect_like(c, 1)
         suspect(c in (sum(ciphertexts), sum(ciphertexts) % square), "You added the ciphertexts. Their product decrypts to the sum of the pixels; a sum of ciphertexts decrypts to nothing.")
         plain = sum(w * x for w, x in zip(weights, ciphertexts))
-        suspect(c in (plain, plain % square, plain % n), "You multiplied each ciphertext by its weight. To multiply the *pixel*, raise the ciphertext to the power of the weight.")
+        suspect(c in (plain, plain % square, plain % n) or is_zero((c - plain) % square), "You multiplied each ciphertext by its weight. To multiply the *pixel*, raise the ciphertext to the power of the weight.")
         rest = (c - sum(pow(x, w, square) for x, w in zip(ciphertexts, weights))) % square
         bare = math.prod(pow(x, w, square) for x, w in zip(ciphertexts, weights))
         suspect(is_zero(rest), "The powers are right, and you added them. Look at the two formulas: what adds the pixels is the *product* of ciphertexts.")
