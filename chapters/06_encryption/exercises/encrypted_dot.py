@@ -55,6 +55,10 @@ def check(answer, random):
     def signed(m):
         return m - n if m > n // 2 else m
 
+    def is_zero(c):
+        """Is it 0, or a ciphertext that holds 0?"""
+        return c == 0 or math.gcd(c, n) == 1 and private.raw_decrypt(c) == 0
+
     def case(weights):
         pixels = random.sample(range(20, 256), len(weights))
         ciphertexts = [public.raw_encrypt(x, r_value=random.randrange(2, n)) for x in pixels]
@@ -63,7 +67,11 @@ def check(answer, random):
         expect_like(c, 1)
         suspect(c in (sum(ciphertexts), sum(ciphertexts) % square), "You added the ciphertexts. Their product decrypts to the sum of the pixels; a sum of ciphertexts decrypts to nothing.")
         plain = sum(w * x for w, x in zip(weights, ciphertexts))
-        suspect(c in (plain, plain % square, plain % n), "You multiplied each ciphertext by its weight. To multiply the *pixel*, raise the ciphertext to the power of the weight.")
+        suspect(c in (plain, plain % square, plain % n) or is_zero((c - plain) % square), "You multiplied each ciphertext by its weight. To multiply the *pixel*, raise the ciphertext to the power of the weight.")
+        rest = (c - sum(pow(x, w, square) for x, w in zip(ciphertexts, weights))) % square
+        bare = math.prod(pow(x, w, square) for x, w in zip(ciphertexts, weights))
+        suspect(is_zero(rest), "The powers are right, and you added them. Look at the two formulas: what adds the pixels is the *product* of ciphertexts.")
+        suspect(c % square != bare % square and is_zero((c - bare) % square), "You added the encrypted 0. It is multiplied in, like the others: a product of ciphertexts holds a sum.")
         suspect(c == 0, "That is 0, and 0 is no ciphertext. A product begins with 1, or here with an encrypted 0.")
         suspect(not 0 < c < square, "The result is not below n * n: take `% (n * n)` after each step.")
         suspect(math.gcd(c, n) > 1, "That number has a divisor in common with n: no product of ciphertexts has.")
@@ -75,6 +83,7 @@ def check(answer, random):
     bare = math.prod(pow(x, w, square) for x, w in zip(ciphertexts, weights)) % square
     suspect(c == bare % n or c < n, "You took the remainder modulo n. The pixels are only there modulo n * n.")
     suspect(found == sum(pixels), "That is the sum of the pixels: the weights are missing. Raise each ciphertext to its weight.")
+    suspect(found == sum(pixels) + sum(weights), "That is the sum of pixel + weight: times an encrypted weight *adds* the weight. A power multiplies.")
     suspect(found == exact - weights[-1] * pixels[-1] or found == exact - weights[0] * pixels[0], "One pixel is missing from the sum, the first or the last.")
     suspect(found == exact + 1, "The sum is one too large: you began with an encrypted 1. A product begins with 1, a sum with 0, and here what is *inside* is summed.")
     expect("the sum, for weights above 0", found == exact, lambda: f"Decrypted the result is {short(found)}; the sum of weight * pixel is {exact}.")
@@ -128,6 +137,23 @@ def only_positive(n, ciphertexts, weights):
         if w > 0:
             total = total * pow(c, w, n * n) % (n * n)
     return total
+
+
+@wrong("and you added them")
+def powers_added(n, ciphertexts, weights):
+    return (paillier_encrypt(0, n) + sum(pow(c, w, n * n) for c, w in zip(ciphertexts, weights))) % (n * n)
+
+
+@wrong("You added the encrypted 0")
+def zero_added(n, ciphertexts, weights):
+    square = n * n
+    return (math.prod(pow(c, w, square) for c, w in zip(ciphertexts, weights)) + paillier_encrypt(0, n)) % square
+
+
+@wrong("*adds* the weight")
+def weights_encrypted(n, ciphertexts, weights):
+    square = n * n
+    return math.prod(c * paillier_encrypt(w % n, n) for c, w in zip(ciphertexts, weights)) % square
 
 
 @wrong("The minus signs got lost")

@@ -56,6 +56,8 @@ def check(answer, random):
         suspect(isinstance(m, float), "That is a float, with 16 digits: the upper lanes are lost. `<<` and whole numbers keep them all.")
         suspect(isinstance(m, str), "That is text. One whole number is asked for.")
         expect_like(m, 1)
+        suspect(m != expected and (int(m) - expected) % 2**64 == 0,
+                "Only the lowest 64 bits are right: numpy's whole numbers end there, without a word. Python's own have no end.")
         suspect(m == sum(pixels), "That is the plain sum: all patients in one lane. Move patient k up by k lanes.")
         suspect(m == lanes(pixels[::-1], width), "Patient 0 is in the highest lane; the lowest is asked for.")
         suspect(m == lanes([0, *pixels], width), "Patient 0 is in lane 1: lanes are counted from 0.")
@@ -83,9 +85,9 @@ def check(answer, random):
     expect("reads lanes that are all positive", all(found == values for _, values, found in results), lambda: told(results), points=1)
 
     cases = []
-    for width, count in ((22, 6), (20, 8), (24, 5)):
+    for width, count in ((22, 7), (20, 8), (24, 7)):
         some = iter([random.randrange(100, 1 << width - 1) for _ in range(count)])
-        cases.append((width, [next(some), -next(some), next(some), -1, 0, *(-x for x in some)][:count]))
+        cases.append((width, [next(some), -next(some), next(some), -1, 0, -(1 << width - 1), *(-x for x in some)][:count]))
         cases[-1][1][-1] = -77
     results = read(cases)
     for width, values, found in results:
@@ -97,6 +99,14 @@ def check(answer, random):
         carried = [v - 2 * half if v >= half else v for v in cut]
         suspect(found == carried, lambda v=values, f=found: f"Lane 2 held {v[2]}, and you read {f[2]}, one less. The negative lane below it had borrowed that 1. "
                 "Make all lanes positive before you read any.")
+        rest, above = lanes(values, width), []
+        for _ in values:
+            above.append((rest + half - 1) % (2 * half) - half + 1)
+            rest = rest - above[-1] >> width
+        suspect(found != values and found == above, lambda h=half: f"A lane held {-h} and you read {h}: from 2 ** (width - 1) up, "
+                "that number included, stand the negative ones.")
+        size = abs(lanes(values, width))
+        suspect(found == [-((size >> width * k) % (2 * half)) for k in range(len(values))], "You read the lanes of abs(total). The minus of the whole is the highest lane's, and each lane has its own.")
         suspect(found != values and [abs(v) for v in found] == [abs(v) for v in values], "The sizes are right, a minus sign got lost.")
     expect("and negative ones", all(found == values for _, values, found in results), lambda: told(results), points=2)
 
@@ -156,6 +166,29 @@ def unsigned(total, count, width):
 def borrowed(total, count, width):
     found = [total >> width * k & (1 << width) - 1 for k in range(count)]
     return [v - (1 << width) if v >= 1 << width - 1 else v for v in found]
+
+
+@wrong("Only the lowest 64 bits are right")
+def in_numpy(pixels, width):
+    import numpy
+    return int((numpy.array(pixels) << width * numpy.arange(len(pixels))).sum())
+
+
+@wrong("that number included", of="unpack_patients")
+def above_half(total, count, width):
+    found, whole = [], 1 << width
+    for _ in range(count):
+        value = total % whole
+        value -= whole * (2 * value > whole)
+        found.append(value)
+        total = (total - value) // whole
+    return found
+
+
+@wrong("You read the lanes of abs(total)", of="unpack_patients")
+def of_the_size(total, count, width):
+    sign = -1 if total < 0 else 1
+    return [sign * (abs(total) >> k * width & (1 << width) - 1) for k in range(count)]
 
 
 @wrong("holds all lanes above it", of="unpack_patients")

@@ -16,13 +16,13 @@ hints = [
     "After `pow(c, power, n * n)` you hold 1 + m * power * n. How do you get from there to m * power? And what is dividing by `power` modulo n?",
     "`r = secrets.randbelow(n - 1) + 1`; `(1 + m * n) * pow(r, n, n * n) % (n * n)`. Back: `u = pow(c, power, n * n)`; `(u - 1) // n`; times `pow(power, -1, n)`; `% n`.",
 ]
-after = "All rests on one assumption: that nobody tells n-th powers modulo n * n from other numbers. Then two ciphertexts cannot be told apart, as long as r is new each time."
+after = "All rests on one assumption: that nobody tells n-th powers modulo n * n from other numbers. Then two ciphertexts cannot be told apart, as long as r is new each time and nobody can foretell it: with `random` in place of `secrets` this card would be as green, and the cipher open (lesson 1)."
 
 
 def paillier_encrypt(m, n, r=None):
     """m, encrypted with the public key n: a whole number below n * n.
 
-    m: 0 <= m < n. n: up to 600 digits, so use pow(a, b, modulus), not **.
+    m: 0 <= m < n. n: hundreds of digits, so pow(a, b, modulus), never **.
     r: 0 < r < n, given in tests only; None: draw one from the system,
     secrets.randbelow(k) gives 0 to k - 1.
     """
@@ -72,6 +72,8 @@ def check(answer, random):
         suspect(c == m * n * pow(r, n, square) % square, "That is m * n * r**n: where is the 1? (1 + n) ** m leaves 1 + m * n.")
         suspect(c == (1 + m * n + pow(r, n, square)) % square, "You added the two parts; they are multiplied.")
         suspect(c % square == expected and c != expected, "The right number, plus a multiple of n * n: take the remainder at the end, `% (n * n)`.")
+        suspect(c != expected and 0 < c < square and math.gcd(c, n) == 1 and paillier.PaillierPrivateKey(paillier.PaillierPublicKey(n), p, q).raw_decrypt(c) == m,
+                "m is in it, but under another r than the one that was given. Draw one only if r is None.")
         suspect(c != expected, lambda m=m, n=n, r=r, c=c, e=expected: f"n = {short(n)}, m = {short(m)}, r = {short(r)} should give {short(e)}; yours is {short(c)}.")
     m, private = random.randrange(2, 256), paillier.PaillierPrivateKey(paillier.PaillierPublicKey(n), p, q)
     drawn = [answer.paillier_encrypt(m, n) for _ in range(4)]
@@ -156,6 +158,12 @@ def always_seven(m, n, r=7):
     return pow(7 if r is None else r, n, n * n) * (m * n + 1) % (n * n)
 
 
+@wrong("Draw one only if r is None")
+def always_drawn(m, n, r=None):
+    r, square = secrets.randbelow(n - 1) + 1, n ** 2
+    return pow(r, n, square) * (1 + m * n) % square
+
+
 @wrong("plus a multiple of n * n")
 def never_reduced(m, n, r=None):
     r = r or 1 + secrets.randbelow(n - 1)
@@ -185,6 +193,12 @@ def signed(c, p, q):
     n, power = p * q, math.lcm(p - 1, q - 1)
     m = (pow(c, power, n * n) - 1) // n * pow(power, -1, n) % n
     return m - n if m > n // 2 else m
+
+
+@wrong("`% n` at the end", of="paillier_decrypt")
+def not_reduced(c, p, q):
+    n, power = p * q, math.lcm(p - 1, q - 1)
+    return pow(power, -1, n) * ((pow(c, power, n * n) - 1) // n)
 
 
 @wrong("`/` loses digits", of="paillier_decrypt")
