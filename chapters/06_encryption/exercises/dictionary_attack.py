@@ -1,7 +1,7 @@
 """Who is behind a hash? Hash all that it could be, and look it up."""
 import hashlib
 
-from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises import expect, expect_like, refusal, right, suspect, wrong
 
 points, minutes, difficulty = 3, 7, 2
 hints = [
@@ -48,12 +48,19 @@ def check(answer, random):
 
         published = [hashlib.sha256(salt + text.encode()).digest() for text in behind]
         truth = [text if text in texts else None for text in behind]
-        result = answer(published, texts, digest)
-        suspect(isinstance(result, dict), "That is the table. What is asked for is a list: what it says of each published hash, in their order.")
+        given = []
+        how = refusal(lambda: given.append(answer(published, texts, digest)))
+        suspect(how == "KeyError", "You looked up a hash that is no key of your dict, and Python raised KeyError. Do its keys come from `digest`? And a patient who is not among the candidates "
+                "is no error: None stands for them.")
+        if how:
+            calls.clear()
+        result = answer(published, texts, digest) if how else given[0]
+        suspect(isinstance(result, dict), "That is a dict. What is asked for is a list: what it says of each published hash, in their order.")
         expect_like(result, result if isinstance(result, list) else [])
         suspect(not all(type(each) in (str, int, bytes, type(None)) for each in result), "Each entry should be a candidate, a text, or None.")
         suspect(result == published, "You returned the hashes themselves.")
         suspect(len(calls) > n, lambda: f"You hashed {len(calls)} times for {n} candidates: anew for each patient, it seems. Walk through the candidates once and keep each hash in a dict.")
+        suspect(not calls, "You never called `digest`. The registry hashed a salt along, which `digest` knows: another hash of the same text is not found.")
         suspect(len(calls) < n, lambda: f"You hashed {len(calls)} of {n} candidates: the others are never found.")
         wanted = set(behind)
         suspect(result == [text for text in texts if text in wanted], "You returned the candidates that were found, in the order of the candidates: nobody can tell which patient is which. "
@@ -63,6 +70,8 @@ def check(answer, random):
         suspect(len(result) == patients and all(type(x) is int or x is None for x in result), "Those are places in a list, not candidates.")
         suspect(len(result) == patients and all(a == b or (b is None and not a) for a, b in zip(result, truth)) and result != truth,
                 "Where no candidate has the hash, None is asked for: an empty text could be mistaken for a find.")
+        suspect(len(result) == patients and result != truth and all(a == b or a is None and b in result[:k] for k, (a, b) in enumerate(zip(result, truth))),
+                "Some patients share a hash, as all do who were born on one day: you filled in one place, the others stayed None. Look up each published hash.")
         suspect(len(result) != patients, lambda: f"{patients} hashes were published; you returned {len(result)} entries.")
         hits = sum(a == b for a, b in zip(result, truth))
         expect("finds every patient who can be found, and no other", result == truth, lambda: f"{hits} of {patients} entries are right.", points=1 + (n == 60))
@@ -107,7 +116,7 @@ def left_out(published, candidates, digest):
     return [table[each] for each in published if each in table]
 
 
-@wrong("KeyError")
+@wrong("a patient who is not among the candidates is no error")
 def not_there(published, candidates, digest):
     table = {digest(text): text for text in candidates}
     return [table[each] for each in published]
@@ -122,6 +131,22 @@ def wrong_way_around(published, candidates, digest):
 @wrong("What is asked for is a list")
 def only_the_table(published, candidates, digest):
     return {digest(text): text for text in candidates}
+
+
+@wrong("the others stayed None")
+def first_place_only(published, candidates, digest):
+    found = [None for _ in published]
+    for text in candidates:
+        h = digest(text)
+        if h in published:
+            found[published.index(h)] = text
+    return found
+
+
+@wrong("You never called `digest`")
+def its_own_hash(published, candidates, digest):
+    known = {hashlib.sha256(text.encode()).digest(): text for text in candidates}
+    return [known.get(each) for each in published]
 
 
 @wrong("could be mistaken for a find")

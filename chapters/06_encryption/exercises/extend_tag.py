@@ -4,7 +4,7 @@ import struct
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, uses, wrong
 
-points, minutes, difficulty = 4, 12, 4
+points, minutes, difficulty = 4, 14, 4
 sha256_padding = uses("encryption.sha256_padding")
 hints = [
     "The server stopped with the state `tag`, after key, record *and padding*. You go on from there: which bytes has the server seen by then, and which do you feed in?",
@@ -124,6 +124,9 @@ def check(answer, random):
         suspect(tag in tags, "The record is right, but you sent the old tag with it. Feed `extra` and a padding into compress, beginning with the old tag.")
         suspect(run(tag, extra + tail(len(extra))) in tags, "The last padding holds the length of `extra` alone. The server counts the key, the record and the glue before it, too.")
         suspect(run(START, whole) in tags or hashlib.sha256(extra).digest() in tags, "You began with SHA-256's starting state. The point is to go on where the server stopped: the tag is the state.")
+        suspect(tags and not fed, "You never called compress. A new hash begins at SHA-256's starting state; compress goes on from a state that you give it, and the tag is one.")
+        suspect(tags and any(block.startswith(extra) and not block[len(extra):].strip(b"\0") for block in fed), "You filled `extra` up with zeros only. After it comes a padding as SHA-256 makes it, "
+                "with the byte 128 and a length.")
         suspect(len(whole) > 64 and one_block(tag, whole[-64:]) in tags, "Each block began from the old tag: only the last one counts. The state that comes out goes into the next block.")
         suspect(len(whole) > 64 and one_block(tag, whole[:64]) in tags, "`extra` and its padding are more than one block here, and you fed in the first only.")
         suspect(tags and hashlib.sha256(key + forged).digest() not in tags,
@@ -228,6 +231,24 @@ def no_last_padding(record, tag, extra, accepts, compress):
     for key_length in range(8, 41):
         longer = record + sha256_padding(key_length + len(record)) + extra
         state = compress(tag, extra)
+        if accepts(longer, state):
+            return longer, state
+
+
+@wrong("You never called compress")
+def hash_of_the_tag(record, tag, extra, accepts, compress):
+    for key_length in range(8, 41):
+        longer = record + sha256_padding(key_length + len(record)) + extra
+        state = hashlib.sha256(tag + extra).digest()
+        if accepts(longer, state):
+            return longer, state
+
+
+@wrong("with zeros only")
+def zeros_only(record, tag, extra, accepts, compress):
+    for key_length in range(8, 41):
+        longer = record + sha256_padding(key_length + len(record)) + extra
+        state = compress(tag, extra + bytes(-len(extra) % 64))
         if accepts(longer, state):
             return longer, state
 

@@ -3,6 +3,7 @@ import hashlib
 import hmac
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 3, 7, 2
 hints = [
@@ -17,7 +18,8 @@ after = ("Whoever has the key undoes all of it by the attack you wrote first: it
 def pseudonym(patient, project, key):
     """The patient's name in a project: 32 characters of base 16.
 
-    patient, project: texts. key: bytes, secret.
+    patient, project: texts; .encode() makes bytes of a text. key: bytes,
+    secret.
     HMAC-SHA-256 under the key of this message: the length of the
     project's bytes (two bytes, "big"), the project's bytes, the patient's
     bytes. Of the result the first 16 bytes, as text by .hex().
@@ -43,7 +45,12 @@ def check(answer, random):
     patient, project = f"19{random.randrange(10, 99)}-0{random.randrange(1, 9)}-{random.randrange(10, 28)}", f"study {random.randrange(100, 999)}"
     name, who = project.encode(), patient.encode()
     right_message = len(name).to_bytes(2, "big") + name + who
-    result = answer(patient, project, key)
+    try:
+        result = answer(patient, project, key)
+    except NotYet as error:
+        suspect(error.raised == "TypeError" and any(each in error.sentence for each in ("str", "Strings", "bytes")),
+                f"{error.sentence} HMAC takes bytes: `project` and `patient` are texts, and `.encode()` makes bytes of them.")
+        raise
     suspect(isinstance(result, bytes), "These are bytes; a pseudonym is written into a table, as text: `.hex()`.")
     expect_like(result, "")
     suspect(result == patient, "That is the patient's own name.")
@@ -65,6 +72,7 @@ def check(answer, random):
     suspect(result == wanted[32:], "These are the last 16 bytes; the first are asked for.")
     suspect(result == wanted[:32].upper() and result != wanted[:32], "The letters are large; `.hex()` writes small ones. Two spellings of one pseudonym never meet again.")
     suspect(result == by_hand(key, len(name).to_bytes(2, "little") + name + who)[:32], "The length stands with its small end first; \"big\" is asked for.")
+    suspect(result == by_hand(key, str(len(name)).encode() + name + who)[:32], "The length stands there in digits. As a number of two bytes it is `....to_bytes(2, \"big\")`.")
     suspect(result in (by_hand(key, len(name).to_bytes(n, "big") + name + who)[:32] for n in (1, 4, 8)), "The length does not take two bytes.")
     suspect(result == by_hand(key, len(who).to_bytes(2, "big") + name + who)[:32] or result == by_hand(key, len(who).to_bytes(2, "big") + who + name)[:32], "The length and the first place are the project's, not the patient's.")
     suspect(result == by_hand(key.hex().encode(), right_message)[:32], "The key went in as text; it is bytes already.")
@@ -148,6 +156,16 @@ def swapped(patient, project, key):
 @wrong("count after `.encode()`")
 def letters(patient, project, key):
     return hmac.new(key, len(project).to_bytes(2, "big") + (project + patient).encode(), "sha256").hexdigest()[:32]
+
+
+@wrong("`.encode()` makes bytes of them")
+def text_with_bytes(patient, project, key):
+    return hmac.new(key, len(project).to_bytes(2, "big") + project + patient, "sha256").digest()[:16].hex()
+
+
+@wrong("stands there in digits")
+def digits(patient, project, key):
+    return hmac.new(key, f"{len(project)}{project}{patient}".encode(), "sha256").hexdigest()[:32]
 
 
 @wrong("got two pseudonyms")

@@ -50,6 +50,7 @@ def check(answer, random):
     for length in [*random.sample(range(4, 55), 12), 55, 119, 64, 128, 0, *random.sample(range(56, 64), 4), 63, 127, *random.sample(range(65, 1000), 8)]:
         got, rest = [], length % 64
         how = refusal(lambda n=length: got.append(answer(n)))
+        suspect(how and length > 63 and rest <= 55, f"For {length} bytes it stops with a {how}. Whole blocks do not matter: only the {rest} bytes in the last one are to be filled up.")
         suspect(how and rest > 55, f"For {length} bytes it stops with a {how}. {rest} bytes stand in the last block, and nine more do not fit: then a second block is filled, and the zeros "
                 "are never fewer than none.")
         result = answer(length) if how else got[0]
@@ -111,6 +112,11 @@ def no_second_block(length):
 @wrong("the zeros are never fewer than none")
 def negative(length):
     return b"\x80" + bytes(55 - length % 64) + (8 * length).to_bytes(8, "big")
+
+
+@wrong("Whole blocks do not matter")
+def one_block_only(length):
+    return b"\x80" + bytes(64 - length - 9) + (8 * length).to_bytes(8, "big")
 
 
 @wrong("you append nothing")
