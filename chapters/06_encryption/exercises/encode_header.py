@@ -1,5 +1,6 @@
 """One encoding of a header's fields that can be read in one way only."""
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 3, 6, 2
 hints = [
@@ -16,8 +17,8 @@ def encode_header(header):
     """The header as bytes: different headers never give the same.
 
     header: a dict from each name in FIELDS to its value.
-    For each field, in the order of FIELDS: the length of its bytes (two
-    bytes, "big"), then these bytes, `str(value).encode()`.
+    A value becomes bytes by `str(value).encode()`. For each, in the order
+    of FIELDS: how many bytes these are (in two bytes), then the bytes.
     number.to_bytes(2, "big") makes two bytes; b"".join(parts) joins.
     """
     # BEGIN SOLUTION
@@ -46,7 +47,11 @@ def by_hand(header, names=FIELDS):
 def check(answer, random):
     """Pairs of headers that a careless encoding takes for the same: where fields meet, with separators in a field, in another order."""
     header = made_up(random)
-    result = answer(header)
+    try:
+        result = answer(header)
+    except NotYet as error:
+        suspect("has no len()" in error.sentence, f"{error.sentence} A number has no length; the bytes that are written for it have one: `str(value).encode()`.")
+        raise
     suspect(isinstance(result, str), "That is text; a cipher takes bytes: `.encode()`.")
     suspect(isinstance(result, list), "That is a list of parts; join them by `b\"\".join(...)`.")
     expect_like(result, b"")
@@ -71,6 +76,10 @@ def check(answer, random):
         return b"".join(len(str(header[name]).encode()).to_bytes(n, order) + str(header[name]).encode() for name in FIELDS)
 
     expected = by_hand(header)
+    names = b"".join(len(name).to_bytes(2, "big") + str(header[name]).encode() for name in FIELDS)
+    suspect(result == names, "Before each value you wrote the length of the field's name; its value is what must be counted.")
+    suspect(result == b"".join(bytes(divmod(len(str(header[name])), 256)) for name in FIELDS) + "".join(str(header[name]) for name in FIELDS).encode(),
+            "All lengths stand first, then all values. Each length belongs directly before its own value.")
     suspect(result in (lengths(1, "big"), lengths(4, "big"), lengths(8, "big")), "The lengths stand there, but not in two bytes each.")
     suspect(result == lengths(2, "little"), "The lengths stand there with the small end first; \"big\" is asked for.")
     suspect(result == b"".join(str(len(str(header[name]))).encode() + str(header[name]).encode() for name in FIELDS),
@@ -120,6 +129,25 @@ def letters(header):
     for text in (str(header[name]) for name in FIELDS):
         out += len(text).to_bytes(2, "big") + text.encode()
     return out
+
+
+@wrong("A number has no length")
+def of_the_value(header):
+    return b"".join(len(header[name]).to_bytes(2, "big") + str(header[name]).encode() for name in FIELDS)
+
+
+@wrong("the length of the field's name")
+def of_the_name(header):
+    out = bytearray()
+    for name in FIELDS:
+        out += len(name).to_bytes(2, "big") + str(header[name]).encode()
+    return bytes(out)
+
+
+@wrong("directly before its own value")
+def lengths_first(header):
+    values = [str(header[name]).encode() for name in FIELDS]
+    return b"".join([len(value).to_bytes(2, "big") for value in values] + values)
 
 
 @wrong("not in two bytes each")

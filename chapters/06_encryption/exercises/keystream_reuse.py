@@ -2,13 +2,14 @@
 import numpy as np
 
 from medcrypt_lab.exercises import expect, expect_like, right, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 points, minutes, difficulty = 2, 6, 2
 without = ["Crypto", "cryptography"]
 hints = [
     "Each ciphertext is its image XOR the same keystream. What is left of the keystream in first ^ second?",
     "first ^ second is one image XOR the other: no key in it. You know one of the two.",
-    "`overlap = min(...)` of the lengths; cut all three to it as arrays (`np.frombuffer(..., np.uint8)`), then `^` twice, then `.tobytes()`.",
+    "XOR twice, each time by the stub's line: once to get the keystream out of `first`, once to take it off `second`.",
 ]
 after = "No key was needed, and no weakness of AES. The same nonce twice under one key is enough, and in GCM it also gives the attacker what forges tags."
 
@@ -18,8 +19,9 @@ def keystream_reuse(first, second, known):
 
     first, second: ciphertexts, bytes, under one keystream from its
     beginning. known: the bytes that were encrypted as `first`.
-    Returns bytes, as many as both ciphertexts have.
-    bytes(a ^ b for a, b in zip(x, y)) is XOR, up to the shorter one.
+    Returns bytes, as many as the shorter ciphertext has.
+    Bytes have no ^ of their own: bytes(a ^ b for a, b in zip(x, y)) is
+    their XOR, up to the end of the shorter one.
     """
     # BEGIN SOLUTION
     return bytes(a ^ b ^ p for a, b, p in zip(first, second, known))
@@ -34,11 +36,16 @@ def check(answer, random):
         picture[:, random.randrange(n)] = random.randrange(100, 256)
         return bytes(picture.ravel())
 
-    for size, other in ((64, 64), (80, 64), (64, 96)):
+    for words, size, other in (("of the same length", 64, 64), ("a shorter one", 80, 64), ("the beginning of a longer one", 64, 96)):
         stream, known = random.bytes(96), random.bytes(size)
         hidden = flag(other // 8)
         first, second = (bytes(x ^ k for x, k in zip(text, stream)) for text in (known, hidden))
-        result = answer(first, second, known)
+        try:
+            result = answer(first, second, known)
+        except NotYet as error:
+            suspect("'bytes' and 'bytes'" in error.sentence, f"{error.sentence} Byte by byte there is one: see the last lines of the docstring.")
+            suspect("broadcast" in error.sentence, f"{error.sentence} Two images need not be of one size: cut all three to the shortest.")
+            raise
         suspect(hasattr(result, "shape"), "That is an array; bytes are asked for: `.tobytes()`.")
         expect_like(result, b"")
 
@@ -54,7 +61,7 @@ def check(answer, random):
         suspect(result[:overlap] == hidden[:overlap] and len(result) != overlap, f"The first {overlap} bytes are right. Where one of the ciphertexts has ended nothing is known of the "
                 f"keystream; you returned {len(result)} bytes.")
         right_bytes = sum(a == b for a, b in zip(result, hidden))
-        expect("the other image, byte for byte", result == hidden[:overlap], lambda: f"{right_bytes} of {overlap} bytes are those of the other image.",
+        expect(f"the other image, byte for byte: {words}", result == hidden[:overlap], lambda: f"{right_bytes} of {overlap} bytes are those of the other image.",
                points=2 * int(other == 96))
 
 
@@ -74,6 +81,17 @@ def by_keystream(first, second, known):
 @wrong("one image is still mixed with the other")
 def of_the_ciphertexts(first, second, known):
     return bytes(a ^ b for a, b in zip(first, second))
+
+
+@wrong("Byte by byte there is one")
+def of_bytes(first, second, known):
+    return first ^ second ^ known
+
+
+@wrong("need not be of one size")
+def arrays_uncut(first, second, known):
+    text, one, two = (np.frombuffer(some, np.uint8) for some in (known, first, second))
+    return (text ^ one ^ two).tobytes()
 
 
 @wrong("the keystream itself, well found")

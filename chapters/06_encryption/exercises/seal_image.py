@@ -5,6 +5,7 @@ import numpy as np
 from Crypto.Cipher import AES
 
 from medcrypt_lab.exercises import close, expect, expect_like, refusal, right, suspect, wrong
+from medcrypt_lab.exercises.vocabulary import NotYet
 
 functions = ("seal_image", "open_image")
 points, minutes, difficulty = 6, 12, 3
@@ -25,8 +26,8 @@ def seal_image(key, image, header):
     key: 16 bytes. image: uint8, any shape. header: bytes, not secret.
     Layout: nonce (12 bytes) | tag (16) | head | ciphertext.
     AES.new(key, AES.MODE_GCM, nonce=...) makes a cipher; its methods:
-    update(header), encrypt_and_digest(data) -> (ciphertext, tag).
-    secrets.token_bytes(n) asks the operating system.
+    update(header), encrypt_and_digest(data) -> (ciphertext, tag), with
+    bytes as data: image.tobytes(). secrets.token_bytes(n) draws n bytes.
     """
     head = len(header).to_bytes(4, "big") + header
     # BEGIN SOLUTION
@@ -88,7 +89,11 @@ def check(answer, random):
     key, header = random.bytes(16), b"version 1, slice " + str(random.randrange(10, 99)).encode()
     image = random.numpy().integers(0, 256, (6, 8), dtype=np.uint8)
     pixels, head = image.tobytes(), head_of(header)
-    sealed, again = answer.seal_image(key, image, header), answer.seal_image(key, image, header)
+    try:
+        sealed, again = answer.seal_image(key, image, header), answer.seal_image(key, image, header)
+    except NotYet as error:
+        suspect("cannot be passed to C code" in error.sentence, f"{error.sentence} A cipher takes bytes; an array becomes bytes by `.tobytes()`.")
+        raise
     suspect(isinstance(sealed, tuple), "You returned several values: join them, nonce + tag + head + ciphertext.")
     expect_like(sealed, b"")
     expect_like(again, b"")
@@ -114,7 +119,14 @@ def check(answer, random):
 
     # Only what the check itself sealed from here on.
     sealed = sealed_by_check(random, key, image, header)
-    back = answer.open_image(key, sealed, header, (6, 8))
+    tried = []
+    if refusal(lambda: tried.append(answer.open_image(key, sealed, header, (6, 8)))) == "ValueError":
+        for told, words in ((b"", "`update(header)` comes before `decrypt_and_verify`: without it the cipher checks a tag of no header."),
+                            (head, "open_image gave `update` the header with its length; the header alone was sealed.")):
+            strange = sealed_by_check(random, key, image, header, told=told)
+            suspect(refusal(lambda s=strange: answer.open_image(key, s, header, (6, 8))) is None, "A right seal was refused. " + words)
+        suspect(True, "A right seal was refused by a ValueError. Do you cut it where the layout says: 12 bytes of nonce, 16 of tag, all of `head`, the rest?")
+    back = tried[0] if tried else answer.open_image(key, sealed, header, (6, 8))
     suspect(hasattr(back, "shape") and tuple(back.shape) == (48,), "The image came back flat: `.reshape(shape)`.")
     expect_like(back, image)
     expect("opens what was sealed", close(back.astype(int), image.astype(int), 0), "The pixels are not those that were sealed.", got=back, expected=image)
@@ -261,6 +273,44 @@ def length_ignored(key, sealed, header, shape):
     cipher = AES.new(key, AES.MODE_GCM, nonce=sealed[:12])
     cipher.update(header)
     return np.frombuffer(cipher.decrypt_and_verify(sealed[32 + len(header):], sealed[12:28]), np.uint8).reshape(shape)
+
+
+@wrong("A cipher takes bytes; an array becomes")
+def of_the_array(key, image, header):
+    nonce = secrets.token_bytes(12)
+    cipher = AES.new(key, AES.MODE_GCM, nonce)
+    cipher.update(header)
+    hidden, tag = cipher.encrypt_and_digest(image)
+    return nonce + tag + head_of(header) + hidden
+
+
+@wrong("Do you cut it where the layout says", of="open_image")
+def tag_at_the_end(key, sealed, header, shape):
+    head = head_of(header)
+    if sealed[12:12 + len(head)] != head:
+        raise ValueError("another header")
+    cipher = AES.new(key, AES.MODE_GCM, nonce=sealed[:12])
+    cipher.update(header)
+    return np.frombuffer(cipher.decrypt_and_verify(sealed[12 + len(head):-16], sealed[-16:]), np.uint8).reshape(shape)
+
+
+@wrong("without it the cipher checks a tag of no header", of="open_image")
+def never_told(key, sealed, header, shape):
+    head = head_of(header)
+    if sealed[28:28 + len(head)] != head:
+        raise ValueError("another header")
+    cipher = AES.new(key, AES.MODE_GCM, nonce=sealed[:12])
+    return np.frombuffer(cipher.decrypt_and_verify(sealed[28 + len(head):], sealed[12:28]), np.uint8).reshape(shape)
+
+
+@wrong("the header alone was sealed", of="open_image")
+def told_the_head(key, sealed, header, shape):
+    head = head_of(header)
+    if sealed[28:28 + len(head)] != head:
+        raise ValueError("another header")
+    cipher = AES.new(key, AES.MODE_GCM, nonce=sealed[:12])
+    cipher.update(head)
+    return np.frombuffer(cipher.decrypt_and_verify(sealed[28 + len(head):], sealed[12:28]), np.uint8).reshape(shape)
 
 
 @wrong("The image came back flat", of="open_image")
