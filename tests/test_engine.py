@@ -149,6 +149,13 @@ def test_what_numpy_says_is_explained(book, line, said):
     assert said in book.run(f'@exercise("tiny.double")\ndef double(values):\n    import numpy\n    {line}\n')
 
 
+@pytest.mark.parametrize("line, said", [
+    ("b'a' ^ b'b'", "`^` mixes numbers"), ("AES.new(bytes(16), AES.MODE_ECB).encrypt(numpy.zeros(16, numpy.uint8))", "`.tobytes()` lays an array"),
+    ("AES.new('k' * 16, AES.MODE_ECB)", "text is none"), ("b'a' + 'b'", "do not mix"), ("'a' + b'b'", "do not mix")])
+def test_what_bytes_and_ciphers_say_is_explained(book, line, said):
+    assert said in book.run(f'@exercise("tiny.double")\ndef double(values):\n    import numpy\n    from Crypto.Cipher import AES\n    {line}\n')
+
+
 def test_prints_warnings_and_displays_stand_on_the_card_only(book, capsys):
     card = book.run('@exercise("tiny.double")\ndef double(values):\n    import warnings\n    print("looking <b>at</b>", values[1])\n    warnings.warn("careful")\n'
                     '    display("shown")\n    return [2 * v for v in values]\n')

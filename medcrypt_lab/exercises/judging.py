@@ -53,6 +53,11 @@ EXPLAINED = {
     "created only for scalar outputs": "Only one number has slopes: add the losses up first, by `.sum()` or `reduction=\"sum\"`.",
     "not implemented for 'Long'": "Floats are wanted here and whole numbers came. In a loss the network's scores stand first, then the labels.",
     "backward through the graph a second time": "A graph serves one gradient: compute the loss anew before you ask for another.",
+    "for ^: 'bytes'": "`^` mixes numbers, not whole strings of bytes: go through both byte by byte, or make arrays of them, `np.frombuffer(x, np.uint8)`.",
+    "'numpy.ndarray'> cannot be passed to C code": "Ciphers take bytes: `.tobytes()` lays an array's numbers in a row.",
+    "'str'> cannot be passed to C code": "Ciphers take bytes, and text is none: `.encode()` makes bytes of it.",
+    "concat str to bytes": "Text and bytes do not mix: `.encode()` makes bytes of the text.",
+    '(not "bytes") to str': "Text and bytes do not mix: `.encode()` makes bytes of the text.",
 }
 UNTRIED, WRONG, RIGHT, BROKEN = "untried", "wrong", "right", "broken"
 
