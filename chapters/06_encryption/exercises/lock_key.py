@@ -19,9 +19,9 @@ after = ("The salt is no secret. It makes each lock a puzzle of its own: a list 
 
 
 def lock_key(password, key, cost):
-    """A key that opens by password: bytes, salt (16) | wrapped key.
+    """A key that opens by password: a salt of 16 bytes, then the wrap.
 
-    password: bytes. key: 16 or 32 bytes. cost: a power of 2.
+    password: bytes. key: 16 or 32 bytes. cost: a power of 2. Returns bytes.
     scrypt(password, salt, 32, N=cost, r=8, p=1) makes a key of 32 bytes.
     AES.new(wrapping_key, AES.MODE_KW).seal(key) wraps.
     secrets.token_bytes(n) asks the operating system.
@@ -72,6 +72,7 @@ def check(answer, random):
     expect_like(again, b"")
     suspect(key in locked, "The key stands in the result as it is: no password is needed.")
     suspect(len(locked) == 24, "The result holds the wrapped key and no salt: nobody can make the wrapping key again, not even with the password. Return salt + wrapped.")
+    suspect(len(locked) == 56 and opened(key, locked[16:]) == stretched(password, locked[:16], cost), "You locked what scrypt made with the key. It is the other way round: scrypt's key locks, `key` is inside.")
     suspect(len(locked) != 40, f"Expected 40 bytes, a salt of 16 and a wrapped key of 24; you gave {len(locked)}." + " Key wrap adds 8 bytes to the key, as its check." * (len(locked) == 32))
     salt, wrap = locked[:16], locked[16:]
     suspect(locked == again, "Two locks of one key under one password are equal: your salt is always the same. Draw it anew each time.")
@@ -155,6 +156,13 @@ def by_the_password(password, key, cost):
 def always_the_same_cost(password, key, cost):
     salt = secrets.token_bytes(16)
     return salt + AES.new(scrypt(password, salt, 32, N=1024, r=8, p=1), AES.MODE_KW).seal(key)
+
+
+@wrong("scrypt's key locks, `key` is inside")
+def the_wrong_key_inside(password, key, cost):
+    salt = secrets.token_bytes(16)
+    made = scrypt(password, salt, 32, N=cost, r=8, p=1)
+    return salt + AES.new(key, AES.MODE_KW).seal(made)
 
 
 @wrong("as its check")

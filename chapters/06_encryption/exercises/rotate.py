@@ -17,12 +17,15 @@ after = ("The old key now opens nothing in this archive. A copy that somebody to
 def rotate(archive, old, new, keys):
     """The archive with its data keys under a new key: a list of records.
 
-    archive: list of {"sealed": bytes, "wraps": {id: bytes}}; it stays as
-    it is until the new one is safe. Some records have no wrap for old.
+    archive: list of {"sealed": bytes, "wraps": {id: bytes}}; it and its
+    records stay as they are until the new archive is safe. dict(d) is a
+    copy of the dict d; a dict inside it is not copied.
     old, new: key ids. keys: dict, id -> AES key; both are in it.
     In what you return, old has no wrap left, and all else still works.
+    Some records have no wrap for old: they go over as they are.
     Raises ValueError where a wrap does not fit: unseal does that.
-    AES.new(key, AES.MODE_KW) has seal and unseal, each used only once.
+    AES.new(key, AES.MODE_KW).seal(data), and .unseal(wrap): each needs
+    an AES.new of its own.
     """
     rotated = []
     for record in archive:

@@ -21,7 +21,7 @@ def wrap_for(data_key, recipients):
     """The data key, wrapped for each recipient: a dict, id -> bytes.
 
     data_key: 16 or 32 bytes. recipients: dict, id -> key: an AES key, 16
-    or 32 bytes, or a public RSA key, text (PEM).
+    or 32 bytes, or a public RSA key, text (its usual form, PEM).
     AES key wrap: AES.new(key, AES.MODE_KW).seal(data)
     RSA-OAEP: PKCS1_OAEP.new(RSA.import_key(text), SHA256).encrypt(data)
     """
