@@ -34,7 +34,7 @@ def through_flooding(release, sigma):
 
 def check(answer, random):
     """The flag is the whole numbers; the answer gets a key holder that counts."""
-    n, asked = 5000, {}                         # so many that three standard deviations are never enough
+    n, asked = 2000, {}                         # so many that three standard deviations are never enough
     for sigma in (0.5, 2.0):
         noise, flag = random.numpy(), [random.randrange(-2**36, 2**36) for _ in range(n)]
         most, calls = int(300 * sigma**2) + 20, []
@@ -97,9 +97,9 @@ def once(release, sigma):
     return [round(float(v)) for v in release()]
 
 
-@wrong("You asked 16 times whatever sigma is")
-def always_sixteen(release, sigma):
-    return [round(float(v)) for v in mean_of(release, 64 // 4)]
+@wrong("You asked 64 times whatever sigma is")
+def always_the_same(release, sigma):
+    return [round(float(v)) for v in mean_of(release, 4**3)]
 
 
 @wrong("the key holder became suspicious")
@@ -123,19 +123,19 @@ def summed(release, sigma):
     return [round(float(v)) for v in mean_of(release, count) * count]
 
 
-@wrong("Expected a list of 5000 values")
+@wrong("Expected a list of 2000 values")
 def an_array(release, sigma):
     return np.rint(mean_of(release, math.ceil(150 * sigma**2)))
 
 
 @wrong("You never asked")
 def guesses(release, sigma):
-    return [0] * 5000
+    return [0] * 2000
 
 
 @wrong("half a unit is only three of these")
 def three_deviations(release, sigma):
-    return [round(float(v)) for v in mean_of(release, int((6 * sigma) ** 2) + 1)]
+    return [round(float(v)) for v in mean_of(release, int((6 * sigma) ** 2))]
 
 
 @wrong("Releases that you asked for: ")
