@@ -56,6 +56,8 @@ def check(answer, random):
                 "the factor of the highest power.")
         scaled = float(np.sqrt(np.sum(shares * (np.polynomial.polynomial.polyval(nodes, c) - curve(z)) ** 2) / 2))
         suspect(mine > 1.2 * best and scaled < 1.2 * best, f"These are coefficients for the interval moved to [-1, 1], as `Polynomial.fit` keeps them: `.convert()` gives those for {low} to {high}.")
+        fives = np.linspace(-5, 5, 1001)
+        suspect(np.abs(np.polynomial.polynomial.polyfit(fives, curve(fives), degree) - c).max() < 3e-4, f"It was fitted on -5 to 5, whatever was asked for: here `low` is {low} and `high` is {high}.")
         middle = np.linspace(-1, 1, 41)
         suspect(mine > 1.5 * best and off(c, middle, np.ones(41)) < 0.5 * best,
                 lambda: f"Around 0 it follows the curve closely, and at {low} it is off by {abs(np.polynomial.polynomial.polyval(low, c) - curve(low)):.3g}. "
@@ -66,8 +68,8 @@ def check(answer, random):
         suspect(whole_grid(c, low, high, degree, curve), "It was fitted to a few whole numbers only: a grid over the interval wants many points, both ends among them.")
         expect("close to the curve on all of the interval", mine < 1.5 * best + 1e-9, lambda: f"For degree {degree} on {low} to {high} the root of the mean squared error is {mine:.3g}; "
                f"the best polynomial has {best:.3g}.", points=int(degree == 3))
-        expect("no polynomial of the degree is closer", mine < 1.03 * best + 1e-9, lambda: f"The mean squared error is not the smallest: {mine:.3g} where {best:.3g} can be reached "
-               "(their roots).", points=int(degree == 5) * 2)
+        expect("no polynomial of the degree is closer", mine < 1.03 * best + 1e-9, lambda: f"The root of the mean squared error is not the smallest: {mine:.3g} where {best:.3g} "
+               "can be reached.", points=int(degree == 5) * 2)
 
 
 def whole_grid(c, low, high, degree, curve):
@@ -109,6 +111,18 @@ def highest_first(function, low, high, degree):
 def around_zero(function, low, high, degree):
     z = np.linspace(-1, 1, 1001)
     return np.polyfit(z, function(z), degree)[::-1].tolist()
+
+
+@wrong("fitted on -5 to 5, whatever")
+def always_five(function, low, high, degree):
+    z = np.linspace(-5, 5, 1001)
+    return np.polyfit(z, function(z), degree)[::-1].tolist()
+
+
+@wrong("root of the mean squared error is not the smallest")
+def through_good_points(function, low, high, degree):
+    series = np.polynomial.Chebyshev.interpolate(function, degree, domain=[low, high])
+    return series.convert(kind=np.polynomial.Polynomial).coef.tolist()
 
 
 @wrong("goes exactly through 4 points")
