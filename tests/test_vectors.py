@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives import ciphers, keywrap
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from medcrypt_lab.authoring import answers
+from medcrypt_lab.exercises import files
 
+# SHA-256's first state: FIPS 180-4, section 5.3.3.
+START = "6a09e667bb67ae853c6ef372a54ff53a510e527f9b05688c1f83d9ab5be0cd19"
 EXERCISES = Path(__file__).parents[1] / "chapters" / "06_encryption" / "exercises"
 
 
@@ -146,6 +149,17 @@ def test_sha256_against_cavp():
     assert len(found) == 129
 
 
+def test_the_padding_of_the_course_makes_sha256_of_its_compress_function():
+    """The reference answer, and the compression function that the check of `extend_tag` hands out: together they are SHA-256 on CAVP's short messages."""
+    pad, compress = reference("sha256_padding"), files.load(EXERCISES / "extend_tag.py").check.__globals__["one_block"]
+    for record in records(PYCA / "hashes" / "SHA2" / "SHA256ShortMsg.rsp"):
+        text = bytes.fromhex(record["msg"])[:int(record["len"]) // 8]
+        padded, state = text + pad(len(text)), bytes.fromhex(START)
+        for at in range(0, len(padded), 64):
+            state = compress(state, padded[at:at + 64])
+        assert state.hex() == record["md"]
+
+
 def hmac_of_rfc_4231():
     """(key, message, tag), cut to as many bytes as the RFC prints."""
     found = [has(record, "key", "msg", "md") for record in records(PYCA / "HMAC" / "rfc-4231-sha256.txt")]
@@ -175,11 +189,29 @@ def test_aes_key_wrap_of_both_libraries_against_wycheproof():
     assert min(verdicts.values()) > 25
 
 
+def test_wrap_for_and_unwrap_against_wycheproof():
+    """The reference answers, on the vectors whose data keys have the 16 or 32 bytes of the course."""
+    wrap_for, unwrap = reference("wrap_for"), reference("wrap_for", "unwrap")
+    opened = refused = 0
+    for _, test in wycheproof(WYCHEPROOF / "aes_wrap_test.json"):
+        wrapping, secret, wrapped = has(test, "key", "msg", "ct")
+        if test["result"] == "valid" and len(secret) in (16, 32):
+            assert wrap_for(secret, {"k1": wrapping}) == {"k1": wrapped} and unwrap({"k1": wrapped}, "k1", wrapping) == secret
+            opened += 1
+        elif test["result"] == "invalid":
+            assert accepts(lambda: unwrap({"k1": wrapped}, "k1", wrapping)) is None
+            refused += 1
+    assert opened > 8 and refused > 25
+
+
 def test_rsa_oaep_against_wycheproof():
-    count = 0
+    unwrap, count = reference("wrap_for", "unwrap"), 0
     for group, test in wycheproof(WYCHEPROOF / "rsa_oaep_2048_sha256_mgf1sha256_test.json"):
         box = PKCS1_OAEP.new(RSA.import_key(group["privateKeyPem"]), hashAlgo=SHA256, label=bytes.fromhex(test["label"]))
         if test["result"] != "acceptable":
-            assert accepts(lambda: box.decrypt(bytes.fromhex(test["ct"]))) == (bytes.fromhex(test["msg"]) if test["result"] == "valid" else None)
+            expected = bytes.fromhex(test["msg"]) if test["result"] == "valid" else None
+            assert accepts(lambda: box.decrypt(bytes.fromhex(test["ct"]))) == expected
+            if not test["label"]:                                   # the course gives none
+                assert accepts(lambda: unwrap({"k1": bytes.fromhex(test["ct"])}, "k1", group["privateKeyPem"])) == expected
             count += 1
     assert count > 25
