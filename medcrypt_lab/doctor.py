@@ -119,7 +119,8 @@ def conda_ranges():
 
 def installed(name):
     """A package's version without what its builder appended, as the +cpu of PyTorch; None if it is missing."""
-    with contextlib.suppress(metadata.PackageNotFoundError, KeyError):          # KeyError: what an interrupted installation left
+    # What an interrupted installation left: KeyError, or FileNotFoundError where the package importlib_metadata took Python's place.
+    with contextlib.suppress(metadata.PackageNotFoundError, KeyError, FileNotFoundError):
         return (metadata.version(name) or "").partition("+")[0] or None
 
 

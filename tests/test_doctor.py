@@ -1,5 +1,6 @@
 """medcrypt doctor: each illness is named where it is and not where it is not, and what is mended is well afterwards."""
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -224,6 +225,8 @@ def test_missing_packages_and_other_versions_are_told_apart(course, site, enviro
     put_package(site, "Tiny_Two", "1.5")
     half = put_package(site, "tiny-three", "3.0")
     (half / "METADATA").unlink()                        # as an interrupted installation leaves it
+    if importlib.util.find_spec("importlib_metadata"):
+        import importlib_metadata                       # noqa: F401 - once imported it finds packages in Python's place
     missing, other, optional, test, right = doctor.packages()
     assert (missing.level, missing.what) == (ILL, "missing: tiny-three (the course needs them)") and "tiny-three==3.0" in missing.remedy
     assert (other.level, other.what) == (ILL, "other versions than the lock's: tiny-two 1.5, not 2.0") and "tiny-two==2.0" in other.remedy

@@ -140,8 +140,8 @@ def ended(worker, code):
 
 def test_limits_end_what_goes_beyond_them(worker):
     assert "too long" in ended(worker, "def f():\n    while True:\n        pass")
-    assert "memory" in ended(worker, "import mmap, time\ndef f():\n    area = mmap.mmap(-1, 2 << 30)\n    for _ in range(32):\n"
-                                   "        area.write(b'x' * (1 << 26))\n    time.sleep(9)")
+    assert "memory" in ended(worker, "import mmap, time\ndef f():\n    area = mmap.mmap(-1, 2 << 30)\n    part = b'x' * (1 << 24)\n"
+                                   "    for _ in range(128):\n        area.write(part)\n    time.sleep(9)")
     assert "crashed (SIGSEGV)" in ended(worker, "import ctypes\ndef f():\n    ctypes.string_at(0)")
     assert "exit code 7" in ended(worker, "import os\ndef f():\n    os._exit(7)")
     assert ask(worker, "def f():\n    return 1") == 1
