@@ -214,6 +214,14 @@ def tag_overwritten(record, tag, extra, accepts, compress):
             return longer, tag
 
 
+def glued(record, extra, accepts, tag_of):
+    """For answers whose record is right: each key length, with the tag that `tag_of(record, key_length)` makes."""
+    for key_length in range(8, 41):
+        longer = record + sha256_padding(key_length + len(record)) + extra
+        if accepts(longer, state := tag_of(longer, key_length)):
+            return longer, state
+
+
 @wrong("leave it out of the record")
 def padding_sent(record, tag, extra, accepts, compress):
     for key_length in range(8, 41):
@@ -228,49 +236,33 @@ def padding_sent(record, tag, extra, accepts, compress):
 
 @wrong("of `extra`, without padding")
 def no_last_padding(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        state = compress(tag, extra)
-        if accepts(longer, state):
-            return longer, state
+    return glued(record, extra, accepts, lambda longer, key_length: compress(tag, extra))
 
 
 @wrong("You never called compress")
 def hash_of_the_tag(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        state = hashlib.sha256(tag + extra).digest()
-        if accepts(longer, state):
-            return longer, state
+    return glued(record, extra, accepts, lambda longer, key_length: hashlib.sha256(tag + extra).digest())
 
 
 @wrong("with zeros only")
 def zeros_only(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        state = compress(tag, extra + bytes(-len(extra) % 64))
-        if accepts(longer, state):
-            return longer, state
+    return glued(record, extra, accepts, lambda longer, key_length: compress(tag, extra + bytes(-len(extra) % 64)))
 
 
 @wrong("64 at a time")
 def all_at_once(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        state = compress(tag, extra + sha256_padding(key_length + len(longer)))
-        if accepts(longer, state):
-            return longer, state
+    return glued(record, extra, accepts, lambda longer, key_length: compress(tag, extra + sha256_padding(key_length + len(longer))))
 
 
 @wrong("You fed the record in again")
 def everything_again(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        state, feed = tag, longer + sha256_padding(key_length + len(longer))
+    def fed(longer, key_length):
+        feed = longer + sha256_padding(key_length + len(longer))
+        state = tag
         while feed:
             state, feed = compress(state, feed[:64]), feed[64:]
-        if accepts(longer, state):
-            return longer, state
+        return state
+    return glued(record, extra, accepts, fed)
 
 
 @wrong("Each block began from the old tag")
@@ -286,10 +278,7 @@ def never_handed_on(record, tag, extra, accepts, compress):
 
 @wrong("you sent the old tag with it")
 def old_tag(record, tag, extra, accepts, compress):
-    for key_length in range(8, 41):
-        longer = record + sha256_padding(key_length + len(record)) + extra
-        if accepts(longer, tag):
-            return longer, tag
+    return glued(record, extra, accepts, lambda longer, key_length: tag)
 
 
 @wrong("nothing is forged")
